@@ -1,0 +1,198 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// Effect is something that the shell must do. Doing one twice is harmless. The
+// set is closed.
+type Effect interface{ effect() }
+
+// Start asks for the attempt Key of a child. It is answered by Started or
+// StartFailed, or after a reconnection by Adopted.
+type Start struct {
+	Key     child.Key
+	Attempt child.Attempt
+	Spec    *child.Spec
+}
+
+// Signal asks for a signal to an attempt. Tree means the whole process tree,
+// escaped grandchildren included where the host allows it.
+type Signal struct {
+	Key    child.Key
+	Signal string // such as "SIGTERM"
+	Tree   bool
+}
+
+// Acknowledge says that the exit of Key is recorded: the shim may forget it.
+type Acknowledge struct{ Key child.Key }
+
+func (Start) effect()       {}
+func (Signal) effect()      {}
+func (Acknowledge) effect() {}
+
+// Ready is what a step, or several, left to do. The shell does it in the order
+// of the fields: what is durable first, because an effect must not outlive the
+// knowledge of it.
+type Ready struct {
+	Records []Record
+	Effects []Effect
+	Changed []child.ID
+	Facts   []Fact
+	Replies []Reply
+}
+
+// Empty reports whether there is nothing to do.
+func (r Ready) Empty() bool {
+	return len(r.Records)+len(r.Effects)+len(r.Changed)+len(r.Facts)+len(r.Replies) == 0
+}
+
+// Record is the durable image of one child: what Restore needs and nobody else
+// knows. The newest record of an ID replaces the older ones. Sync asks for
+// durability over a loss of power (an operator's intent); all others need only
+// outlive the process.
+type Record struct {
+	ID          child.ID         `json:"id"`
+	Gone        bool             `json:"gone,omitempty"` // the child was removed: forget it, but never its incarnation number
+	Incarnation uint64           `json:"incarnation"`
+	Spec        *child.Spec      `json:"spec,omitempty"`
+	Origin      child.Origin     `json:"origin"`
+	Observed    uint64           `json:"observed,omitempty"`
+	Operation   child.Operation  `json:"operation"`
+	Hold        *child.Hold      `json:"hold,omitempty"`
+	Phase       child.Phase      `json:"phase"` // as it was when recorded
+	Generation  child.Generation `json:"generation"`
+	Attempt     child.Attempt    `json:"attempt"`
+	Restarts    uint64           `json:"restarts,omitempty"`
+	Stopping    *StopRecord      `json:"stopping,omitempty"`
+	NextStart   time.Time        `json:"next_start,omitzero"`
+	LastDelay   child.Millis     `json:"last_delay_ms,omitempty"`
+	RestartedAt []time.Time      `json:"restarted_at,omitempty"` // within the window of the restart limit
+	Exits       []*child.Exit    `json:"exits,omitempty"`
+	Failure     *child.Failure   `json:"failure,omitempty"`
+	Sync        bool             `json:"-"`
+}
+
+// StopRecord is a stop under way, so that its deadline survives a crash.
+type StopRecord struct {
+	Why      string    `json:"why"`   // as the machine names it
+	Stage    string    `json:"stage"` // as the machine names it
+	Deadline time.Time `json:"deadline"`
+}
+
+// Fact is one change of state that people may want to read about: the shell logs
+// it and writes it to the journal. The core decides nothing by it.
+type Fact struct {
+	Kind       FactKind
+	Child      child.ID
+	Generation child.Generation
+	Attempt    child.Attempt
+	PID        int
+	Reason     string
+	Cause      child.Cause
+	Delay      time.Duration
+	Exit       *child.Exit
+}
+
+// FactKind names a fact, in the past tense.
+type FactKind string
+
+// The facts.
+const (
+	ChildAdded          FactKind = "child_added"
+	ChildUpdated        FactKind = "child_updated"
+	ChildRemoved        FactKind = "child_removed"
+	ChildStarting       FactKind = "child_starting"
+	ChildRunning        FactKind = "child_running"
+	ChildAdopted        FactKind = "child_adopted"
+	ChildReady          FactKind = "child_ready"
+	ChildStopping       FactKind = "child_stopping"
+	ChildKilled         FactKind = "child_killed" // SIGKILL after the grace was over
+	ChildStopFailed     FactKind = "child_stop_failed"
+	ChildExited         FactKind = "child_exited"
+	ChildStartFailed    FactKind = "child_start_failed"
+	BackoffScheduled    FactKind = "backoff_scheduled"
+	ChildQuarantined    FactKind = "child_quarantined"
+	ChildPaused         FactKind = "child_paused"
+	ChildResumed        FactKind = "child_resumed"
+	ChildPending        FactKind = "child_pending"
+	StaleReportIgnored  FactKind = "stale_report_ignored"
+	ShutdownRequested   FactKind = "shutdown_requested"
+	ShutdownPhaseChange FactKind = "shutdown_phase_changed"
+	ShutdownCompleted   FactKind = "shutdown_completed"
+	ShimLost            FactKind = "shim_lost"
+	ShimConnected       FactKind = "shim_connected"
+)
+
+// Decision says what became of a command.
+type Decision string
+
+// The decisions.
+const (
+	Accepted           Decision = "accepted"
+	StartedImmediately Decision = "started_immediately"
+	QueuedAfterStop    Decision = "queued_after_stop"
+	AlreadyPending     Decision = "already_pending"
+	Idempotent         Decision = "idempotent"
+	Rejected           Decision = "rejected"
+)
+
+// ErrorCode says why a command was rejected.
+type ErrorCode string
+
+// The error codes, as the control socket spells them.
+const (
+	ErrChildNotFound ErrorCode = "child_not_found"
+	ErrChildExists   ErrorCode = "child_exists"
+	ErrShuttingDown  ErrorCode = "shutting_down"
+	ErrInvalid       ErrorCode = "invalid"
+	ErrNoProcess     ErrorCode = "no_process"
+	ErrStillStopping ErrorCode = "still_stopping" // Add of a child that is being removed
+	ErrNotConnected  ErrorCode = "not_connected"
+)
+
+// Reply answers one Command. Report is set for ShutdownTree, whose reply comes
+// when the tree is down; every other command is answered in the step that took it.
+type Reply struct {
+	To       CommandID
+	Decision Decision
+	Code     ErrorCode // set when Rejected
+	Message  string    // for people, when Rejected
+	Before   child.Operation
+	After    child.Operation
+	Report   *ShutdownReport
+}
+
+// ShutdownReport is how a tree went down.
+type ShutdownReport struct {
+	Cause       child.Cause       `json:"cause"`
+	StartedAt   time.Time         `json:"started_at"`
+	CompletedAt time.Time         `json:"completed_at"`
+	Phase       string            `json:"phase"`    // request_stop, graceful_drain, abort_stragglers, reconcile, completed
+	Outcomes    []ShutdownOutcome `json:"outcomes"` // in the order of the shutdown
+}
+
+// ShutdownOutcome is how one child ended in a shutdown.
+type ShutdownOutcome struct {
+	ChildID    child.ID         `json:"child_id"`
+	Generation child.Generation `json:"generation"`
+	Attempt    child.Attempt    `json:"attempt"`
+	Status     OutcomeStatus    `json:"status"`
+	Phase      string           `json:"phase"`
+	Reason     string           `json:"reason,omitempty"`
+	Exit       *child.Exit      `json:"exit,omitempty"`
+}
+
+// OutcomeStatus names how one child ended in a shutdown.
+type OutcomeStatus string
+
+// The outcomes.
+const (
+	AlreadyExited OutcomeStatus = "already_exited"
+	Graceful      OutcomeStatus = "graceful"
+	Aborted       OutcomeStatus = "aborted"
+	AbortFailed   OutcomeStatus = "abort_failed"
+	LateReport    OutcomeStatus = "late_report"
+)
