@@ -1,0 +1,2 @@
+// Package logs keeps what children print.
+package logs
