@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Holder is who holds the lock of a state directory.
+type Holder struct {
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	Manifests string    `json:"manifests"`
+	Status    string    `json:"status"`
+}
+
+// HeldError says that another reconciler uses the state directory.
+type HeldError struct {
+	StateDir string
+	Holder   Holder
+}
+
+// Error names the other one and the way out.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("another reconciler (pid %d, since %s, manifests %s) uses the state directory %s; stop it, or give this one a --state of its own",
+		e.Holder.PID, e.Holder.StartedAt.Format(time.RFC3339), e.Holder.Manifests, e.StateDir)
+}
+
+// lock takes the state directory for this process until the file is closed. The
+// kernel releases it when the process dies, however it dies (flock(2)); the file
+// is close-on-exec, so that no child keeps it.
+func lock(stateDir string, h Holder) (*os.File, error) {
+	f, err := os.OpenFile(lockPath(stateDir), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := flockSoon(f); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		other, _ := readHolder(f) // a holder that has not written yet is pid 0
+		return nil, &HeldError{StateDir: stateDir, Holder: other}
+	}
+	text, err := json.Marshal(h)
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteAt(append(text, '\n'), 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	return f, nil
+}
+
+// flockSoon tries for half a second: FindHolder holds the lock for microseconds
+// when it looks.
+func flockSoon(f *os.File) error {
+	const tries, pause = 10, 50 * time.Millisecond
+	for try := 1; ; try++ {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) || try == tries {
+			return err
+		}
+		time.Sleep(pause)
+	}
+}
+
+// FindHolder is the reconciler that uses a state directory now; false when none
+// does.
+func FindHolder(stateDir string) (Holder, bool, error) {
+	f, err := os.OpenFile(lockPath(stateDir), os.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Holder{}, false, nil
+	}
+	if err != nil {
+		return Holder{}, false, err
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err == nil {
+		return Holder{}, false, nil // nobody held it; closing gives it back
+	}
+	h, err := readHolder(f)
+	return h, err == nil && h.PID > 1, err
+}
+
+func readHolder(f *os.File) (Holder, error) {
+	var h Holder
+	buf := make([]byte, 4096)
+	n, err := f.ReadAt(buf, 0)
+	if n == 0 {
+		return h, err
+	}
+	return h, json.Unmarshal(buf[:n], &h)
+}
+
+func lockPath(stateDir string) string { return filepath.Join(stateDir, "lock") }
