@@ -1,0 +1,16 @@
+# Each target is one line that calls Go or a script of hack/.
+.PHONY: build run test lint fuzz sim bench
+
+build: ; CGO_ENABLED=0 go build -trimpath -o bin/reconciler ./cmd/reconciler
+
+run: build ; bin/reconciler run --manifests manifests --status status --state .reconciler
+
+test: ; hack/test
+
+lint: ; hack/lint
+
+fuzz: ; hack/fuzz
+
+sim: ; hack/sim
+
+bench: ; hack/bench
