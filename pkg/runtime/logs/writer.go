@@ -1,51 +1,292 @@
 package logs
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
-	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"golang.org/x/sys/unix"
 )
 
-// Policy bounds the log of one child. MaxBytes 0 means that it never rotates;
-// MaxFiles counts the current file too, and less than 1 means 1. Timestamps
-// puts the time (RFC 3339, UTC, nanoseconds) in front of each line.
-type Policy struct {
-	MaxBytes   int64
-	MaxFiles   int
-	Timestamps bool
-}
-
-// Mark says which attempt the output that follows belongs to.
-type Mark struct {
-	Incarnation uint64           `json:"incarnation,omitempty"`
-	Generation  child.Generation `json:"generation"`
-	Attempt     child.Attempt    `json:"attempt"`
-	StartedAt   time.Time        `json:"started_at"`
-}
-
 // Writer appends the output of one child to its log. There must be only one for
-// a directory at any time; it is not for several goroutines at once.
+// a directory at any time, and only one goroutine may use it.
 type Writer struct {
 	dir    string
+	path   string // of the current file
 	policy Policy
+	now    func() time.Time
+	pipe   source
+	splice bool // false where the file system or the system has none
+
+	// What is known of the current file. It need not be open, nor exist.
+	file *os.File
+	dev  uint64
+	ino  uint64 // 0: there is no current file
+	base int64  // its position in the stream
+	size int64
+
+	unsaved bool  // base must be recorded: the directory alone does not tell it
+	lines   int   // of the index
+	last    *Mark // the newest in the index
 }
 
-// OpenWriter continues the log in dir, which it makes if it is missing. No file
-// of output is opened before the first byte.
-func OpenWriter(dir string, p Policy) (*Writer, error) { return &Writer{dir: dir, policy: p}, nil }
+// OpenWriter continues the log in dir, which it makes if it is missing. It opens
+// no file of output before the first byte.
+func OpenWriter(dir string, p Policy) (*Writer, error) {
+	w := &Writer{
+		dir: dir, path: filepath.Join(dir, currentName), policy: p,
+		now: time.Now, pipe: newSource(), splice: canSplice,
+	}
+	if err := w.load(); err != nil {
+		return nil, fmt.Errorf("open log %s: %w", dir, err)
+	}
+	return w, nil
+}
+
+func (w *Writer) load() error {
+	if err := os.MkdirAll(w.dir, 0o700); err != nil {
+		return err
+	}
+	x, err := readIndex(w.dir)
+	if err != nil {
+		return err
+	}
+	if !x.whole {
+		// A writer was stopped within a line; the next line would be glued to it.
+		if err := rewriteIndex(w.dir, x); err != nil {
+			return err
+		}
+	}
+	l, err := readLayout(w.dir)
+	if err != nil {
+		return err
+	}
+	if err := w.check(); err != nil {
+		return err
+	}
+	l.settle(w.size)
+	w.base, w.lines, w.unsaved = l.base, x.lines, false
+	if n := len(l.marks); n > 0 {
+		w.last = l.marks[n-1].Mark
+	}
+	return nil
+}
 
 // Begin records that the output from here on is that of a new attempt. It is
-// called before the attempt is started. Repeating it for one attempt is harmless.
-func (w *Writer) Begin(m Mark) error { return nil }
+// called before the attempt is started, when the output of the last one has been
+// taken. Repeating it for one attempt is harmless.
+func (w *Writer) Begin(m Mark) error {
+	if w.last != nil && w.last.names(m) {
+		return nil
+	}
+	if err := w.begin(m); err != nil {
+		return fmt.Errorf("mark attempt %d in log %s: %w", m.Attempt, w.dir, err)
+	}
+	return nil
+}
 
-// CopyFrom moves what is in the pipe now to the log, at most about 1 MiB, and
-// says how much it was; 0 and no error when the pipe is empty or at its end. fd must be
-// non-blocking. After an error (a full disk) what was not moved is still in the
-// pipe: call again later.
-func (w *Writer) CopyFrom(fd int) (int64, error) { return 0, nil }
+func (w *Writer) begin(m Mark) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	if err := w.endLine(); err != nil {
+		return err
+	}
+	if err := w.record(entry{At: w.base + w.size, Mark: &m}); err != nil {
+		return err
+	}
+	w.last = &m
+	return nil
+}
+
+// record adds a line to the index and keeps the index short.
+func (w *Writer) record(e entry) error {
+	if err := appendIndex(w.dir, e); err != nil {
+		return err
+	}
+	w.lines++
+	if w.lines <= maxMarks {
+		return nil
+	}
+	x, err := readIndex(w.dir)
+	if err != nil {
+		return err
+	}
+	if err := rewriteIndex(w.dir, x); err != nil {
+		return err
+	}
+	w.lines = keptMarks + 1
+	return nil
+}
+
+// endLine ends a line that the last attempt left unfinished, so that it and the
+// first line of the next one stay two.
+func (w *Writer) endLine() error {
+	wasOpen := w.file != nil
+	midLine, err := w.midLine()
+	if err != nil || !midLine {
+		return err
+	}
+	if err := w.open(); err != nil {
+		return err
+	}
+	if err := w.write([]byte{'\n'}); err != nil {
+		return err
+	}
+	if !wasOpen {
+		w.closeFile()
+	}
+	return nil
+}
 
 // SetPolicy applies p from the next byte on.
 func (w *Writer) SetPolicy(p Policy) { w.policy = p }
 
 // Close releases the file. The next Writer of the directory continues the log.
-func (w *Writer) Close() error { return nil }
+func (w *Writer) Close() error {
+	if w.file == nil {
+		return nil
+	}
+	err := w.file.Close()
+	w.file = nil
+	return err
+}
+
+// check compares what is believed of the current file with what is there. If a
+// stranger deleted, replaced or truncated it, the stream goes on behind what was
+// lost. One lstat, about a microsecond.
+func (w *Writer) check() error {
+	var st unix.Stat_t
+	err := ignoringEINTR(func() error { return unix.Lstat(w.path, &st) })
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		st = unix.Stat_t{}
+	case err != nil:
+		return &fs.PathError{Op: "lstat", Path: w.path, Err: err}
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%s is not a regular file; move it away", w.path)
+	}
+	other := w.dev != uint64(st.Dev) || w.ino != st.Ino
+	if other {
+		w.closeFile()
+	}
+	if other && w.ino != 0 || st.Size < w.size {
+		w.base += w.size
+		w.unsaved = true
+	}
+	w.dev, w.ino, w.size = uint64(st.Dev), st.Ino, st.Size
+	if w.unsaved {
+		// It is a label, not output: a full disk must not stop the log for it.
+		// It is tried again at the next look.
+		w.unsaved = w.record(entry{At: w.base}) != nil
+	}
+	return nil
+}
+
+// open opens the current file, which it makes if there is none.
+func (w *Writer) open() error {
+	if w.file != nil {
+		return nil
+	}
+	// Splicing into a file opened with O_APPEND is refused (EINVAL), so every
+	// write says where; O_NOFOLLOW, because root may own this directory and
+	// somebody else a link in it.
+	const flags = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW
+	f, err := os.OpenFile(w.path, flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) { // the whole directory was deleted
+		if err = os.MkdirAll(w.dir, 0o700); err == nil {
+			f, err = os.OpenFile(w.path, flags, 0o600)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := ignoringEINTR(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
+		closeFile(f)
+		return &fs.PathError{Op: "fstat", Path: w.path, Err: err}
+	}
+	w.file, w.dev, w.ino, w.size = f, uint64(st.Dev), st.Ino, st.Size
+	return nil
+}
+
+func (w *Writer) closeFile() {
+	closeFile(w.file)
+	w.file = nil
+}
+
+// write appends b as a whole or not at all.
+func (w *Writer) write(b []byte) error {
+	if _, err := w.file.WriteAt(b, w.size); err != nil {
+		_ = w.file.Truncate(w.size) // if that fails too, the rest is repeated
+		return err
+	}
+	w.size += int64(len(b))
+	return nil
+}
+
+// midLine reports whether the stream ends within a line now.
+func (w *Writer) midLine() (bool, error) {
+	if w.size > 0 {
+		if w.file != nil {
+			return endsWithinLine(w.file, w.size)
+		}
+		return fileEndsWithinLine(w.path, w.size)
+	}
+	list, err := rotated(w.dir)
+	if err != nil || len(list) == 0 {
+		return false, err
+	}
+	s := list[len(list)-1] // it was split there if its last line was too long
+	if s.size == 0 {
+		return false, nil
+	}
+	return fileEndsWithinLine(filepath.Join(w.dir, s.name), s.size)
+}
+
+func fileEndsWithinLine(path string, size int64) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer closeFile(f)
+	return endsWithinLine(f, size)
+}
+
+func endsWithinLine(f *os.File, size int64) (bool, error) {
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], size-1); err != nil {
+		return false, err
+	}
+	return last[0] != '\n', nil
+}
+
+// rotate gives the current file the name of its position and deletes what is
+// over the number of files. Killed at any point in between, the directory says
+// the same: the stream goes on at the end of the newest rotated file.
+func (w *Writer) rotate() error {
+	if err := os.Rename(w.path, filepath.Join(w.dir, segmentName(w.base))); err != nil {
+		return err
+	}
+	w.closeFile()
+	w.base += w.size
+	w.dev, w.ino, w.size = 0, 0, 0
+	keep := max(1, w.policy.MaxFiles) - 1
+	if keep == 0 { // then no file name will tell the position
+		w.unsaved = w.record(entry{At: w.base}) != nil
+	}
+	list, err := rotated(w.dir)
+	if err != nil {
+		return err
+	}
+	for _, s := range list[:max(0, len(list)-keep)] {
+		// A file that cannot be deleted must not stop the child; the next
+		// rotation tries again.
+		_ = os.Remove(filepath.Join(w.dir, s.name))
+	}
+	return nil
+}
