@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -53,46 +54,56 @@ func orNone(s string) string {
 // child.Spec. It is empty exactly if the specs have the same Hash, since both
 // look at the JSON form: a new field of child.Spec takes part by itself.
 func Diff(from, to *child.Spec) []Difference {
-	a, b := tree(from), tree(to)
 	var d differ
-	for _, f := range specFields() {
-		d.class = f.class
-		before, hadBefore := a[f.name]
-		after, hasAfter := b[f.name]
-		d.value(f.name, side{before, hadBefore}, side{after, hasAfter})
+	before, after := reflect.ValueOf(from).Elem(), reflect.ValueOf(to).Elem()
+	for i, f := range specFields {
+		a, b := before.Field(i), after.Field(i)
+		if !reflect.DeepEqual(a.Interface(), b.Interface()) {
+			d.class = f.class
+			d.value(f.name, f.decoded(a), f.decoded(b))
+		}
 	}
 	return d.found
 }
 
-// specField is a field of child.Spec: its name in the manifest and its class.
+// specField is a field of child.Spec: its name in the manifest, its class, and a
+// struct that has this field only.
 type specField struct {
 	name  string
 	class Class
+	alone reflect.Type
 }
 
-func specFields() []specField {
+// specFields are those of child.Spec, in their order.
+var specFields = func() []specField {
 	t := reflect.TypeFor[child.Spec]()
 	fields := make([]specField, t.NumField())
 	for i := range fields {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		fields[i] = specField{name, Class(t.Field(i).Tag.Get("class"))}
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		alone := reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}})
+		fields[i] = specField{name, Class(f.Tag.Get("class")), alone}
 	}
 	return fields
-}
+}()
 
-// tree is the JSON form of a spec, as maps, slices and json.Numbers.
-func tree(s *child.Spec) map[string]any {
-	b, err := json.Marshal(s)
+// decoded is the JSON form of the value v of the field, as maps, slices and
+// json.Numbers. Encoding the one field that differs takes a quarter of the time of
+// a whole spec, and a change of a folder's defaults changes all its children.
+func (f specField) decoded(v reflect.Value) side {
+	s := reflect.New(f.alone).Elem()
+	s.Field(0).Set(v)
+	b, err := json.Marshal(s.Interface())
 	if err != nil {
 		panic("reconcile: a spec is always encodable: " + err.Error())
 	}
-	dec := json.NewDecoder(strings.NewReader(string(b)))
+	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
-	m := map[string]any{}
+	var m map[string]any
 	if err := dec.Decode(&m); err != nil {
 		panic("reconcile: an encoded spec is always decodable: " + err.Error())
 	}
-	return m
+	return at(m, f.name)
 }
 
 // side is one of the two values that are compared; the value of a field that is

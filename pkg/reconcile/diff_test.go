@@ -8,7 +8,7 @@ import (
 )
 
 func TestEveryFieldOfASpecHasANameAndAClass(t *testing.T) {
-	for _, f := range specFields() {
+	for _, f := range specFields {
 		if f.name == "" || f.name == "-" {
 			t.Errorf("a field of child.Spec has no JSON name: %+v", f)
 		}
@@ -79,5 +79,16 @@ func TestDifferenceReadsAsALine(t *testing.T) {
 
 	if want := "suspend: none -> true (live)"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
+	}
+}
+
+func BenchmarkDiff(b *testing.B) {
+	from := specOf(b, `{"command":["a","b"],"tags":["x"],"environment":[{"name":"A","value":"1"}],"shutdown":{"signal":"SIGTERM"},"readiness":{"tcp":{"port":1}}}`)
+	to := specOf(b, `{"command":["a","b"],"tags":["y"],"environment":[{"name":"A","value":"1"}],"shutdown":{"signal":"SIGTERM"},"readiness":{"tcp":{"port":1}}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(Diff(from, to)) != 1 {
+			b.Fatal("want one difference")
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -10,13 +9,16 @@ import (
 )
 
 // orderRemovals puts dependants before their dependencies and supervisors after
-// everything else, inner ones first.
-func orderRemovals(removals []Action, have map[child.ID]*child.Snapshot) []Action {
+// everything else, inner ones first. have is sorted.
+func orderRemovals(removals []Action, have []*child.Snapshot) []Action {
 	spec := func(id child.ID) *child.Spec {
-		if s := have[id]; s != nil {
-			return s.Spec
+		i, ok := slices.BinarySearchFunc(have, id, func(s *child.Snapshot, id child.ID) int {
+			return strings.Compare(string(s.ID), string(id))
+		})
+		if !ok {
+			return nil
 		}
-		return nil
+		return have[i].Spec
 	}
 	slices.SortFunc(removals, func(a, b Action) int { return -compareIDs(a.ID, b.ID) })
 	ordered := dependenciesFirst(removals, spec)
@@ -47,7 +49,7 @@ func compareIDs(a, b child.ID) int {
 		}
 		return 1
 	}
-	return cmp.Compare(a, b)
+	return strings.Compare(string(a), string(b))
 }
 
 func split(actions []Action, spec func(child.ID) *child.Spec) (children, supervisors []Action) {

@@ -240,9 +240,12 @@ func big(n int) (*desired.Set, []*child.Snapshot) {
 			s.Dependencies = []child.Dependency{{ID: child.ID(fmt.Sprintf("f%02d/c%05d", i%100-i%10, i-i%10)), Condition: child.WhenReady}}
 		}
 		entries[i] = entryOf(child.ID(fmt.Sprintf("f%02d/c%05d", i%100, i)), s)
-		have[i] = running(entries[i])
 	}
-	return setOf(entries...), have
+	want := setOf(entries...)
+	for i, e := range want.Entries {
+		have[i] = running(e)
+	}
+	return want, have
 }
 
 func BenchmarkPlanOf10000(b *testing.B) {
