@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,12 +36,12 @@ func (e *HeldError) Error() string {
 // lock takes the state directory for this process until the file is closed. The
 // kernel releases it when the process dies, however it dies (flock(2)); the file
 // is close-on-exec, so that no child keeps it.
-func lock(stateDir string, h Holder) (*os.File, error) {
+func lock(ctx context.Context, stateDir string, h Holder) (*os.File, error) {
 	f, err := os.OpenFile(lockPath(stateDir), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := flockSoon(f); err != nil {
+	if err := flockSoon(ctx, f); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
@@ -64,14 +65,18 @@ func lock(stateDir string, h Holder) (*os.File, error) {
 
 // flockSoon tries for half a second: FindHolder holds the lock for microseconds
 // when it looks.
-func flockSoon(f *os.File) error {
+func flockSoon(ctx context.Context, f *os.File) error {
 	const tries, pause = 10, 50 * time.Millisecond
 	for try := 1; ; try++ {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) || try == tries {
 			return err
 		}
-		time.Sleep(pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

@@ -11,13 +11,13 @@ import (
 func TestSecondReconcilerIsToldWhoHoldsTheState(t *testing.T) {
 	dir := t.TempDir()
 	me := Holder{PID: os.Getpid(), StartedAt: time.Now().UTC().Round(0), Manifests: "/srv/manifests"}
-	held, err := lock(dir, me)
+	held, err := lock(t.Context(), dir, me)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer held.Close()
 
-	_, err = lock(dir, Holder{PID: 4711})
+	_, err = lock(t.Context(), dir, Holder{PID: 4711})
 
 	var other *HeldError
 	if !errors.As(err, &other) || other.Holder != me {
@@ -33,7 +33,7 @@ func TestSecondReconcilerIsToldWhoHoldsTheState(t *testing.T) {
 
 func TestLockOfADeadReconcilerIsFree(t *testing.T) {
 	dir := t.TempDir()
-	held, err := lock(dir, Holder{PID: os.Getpid()})
+	held, err := lock(t.Context(), dir, Holder{PID: os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestLockOfADeadReconcilerIsFree(t *testing.T) {
 	if h, ok, err := FindHolder(dir); ok || err != nil {
 		t.Errorf("FindHolder = %+v, %v, %v; want nobody", h, ok, err)
 	}
-	again, err := lock(dir, Holder{PID: os.Getpid()})
+	again, err := lock(t.Context(), dir, Holder{PID: os.Getpid()})
 	if err != nil {
 		t.Fatalf("second lock: %v", err)
 	}
