@@ -1,42 +1,55 @@
 package desired
 
-import "github.com/reconciler-dev/reconciler/pkg/runtime/child"
+import (
+	"fmt"
 
-// manifestFields is a decoded document as it was written.
-type manifestFields struct {
-	Kind *child.Kind `json:"kind"`
-}
-
-
-// Dependency is one dependency of a manifest, as it was written.
-type Dependency struct {
-	Name   string // beside the child, or an ID from the root
-	Field  string // its path, such as "dependencies[1].name"
-	Line   int
-	Column int
-}
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
 
 // Kind says what runs the child that m declares.
 func (m *Manifest) Kind() child.Kind {
-	if m.fields.Kind == nil {
+	if m.fields.Kind == nil || *m.fields.Kind == "" {
 		return child.AsyncWorker
 	}
 	return *m.fields.Kind
 }
 
-// Dependencies are m's, in the order in which they were written.
-func (m *Manifest) Dependencies() []Dependency { return nil }
-
-// Position is where a field stands in the file.
-func (m *Manifest) Position(field string) (line, column int) { return m.Line, 1 }
-
-// Spec is what m declares.
-func (m *Manifest) Spec(folder child.ID, chain []*Manifest, exists func(child.ID) bool) (*child.Spec, []Problem) {
-	return &child.Spec{Kind: m.Kind()}, nil
+// Dependency is one dependency of a manifest, as it was written.
+type Dependency struct {
+	Name   string // beside the child, or an ID from the root
+	Field  string // its path, such as "dependencies[1]"
+	Line   int
+	Column int
 }
 
-// Decode reads every document of a file.
-func Decode(file string, data []byte) ([]Manifest, []Problem) { return nil, nil }
+// Dependencies are m's, in the order in which they were written.
+func (m *Manifest) Dependencies() []Dependency {
+	var all []Dependency
+	for i, d := range m.fields.Dependencies {
+		field := fmt.Sprintf("dependencies[%d]", i)
+		at := m.pos.find(field + ".name")
+		all = append(all, Dependency{Name: d.Name, Field: field, Line: at.line, Column: at.column})
+	}
+	return all
+}
 
-// Schema is the JSON Schema of a manifest.
-func Schema() ([]byte, error) { return nil, nil }
+// Position is where a field stands in m's file: the value of a field, the key
+// of a section, else the nearest parent that was written, else the document.
+func (m *Manifest) Position(field string) (line, column int) {
+	at := m.pos.find(field)
+	return at.line, at.column
+}
+
+// Resolve is the ID that name means for a child of folder: the child beside it,
+// else the one at the root; with a slash it is an ID from the root. A name that
+// nothing has is taken for one beside the child.
+func Resolve(name string, folder child.ID, exists func(child.ID) bool) child.ID {
+	beside := child.Join(folder, name)
+	switch id := child.ID(name); {
+	case id.Folder() != "":
+		return id
+	case !exists(beside) && exists(id):
+		return id
+	}
+	return beside
+}

@@ -1,0 +1,51 @@
+package desired
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// unenforced is the one list of what this version accepts and checks but does
+// not act on. A field leaves it together with the code that acts on it.
+var unenforced = []struct {
+	field string
+	used  func(*child.Spec) bool
+}{
+	{"command_permissions", func(s *child.Spec) bool { return s.CommandPermissions != nil }},
+	{"criticality", func(s *child.Spec) bool { return s.Criticality == child.Critical }},
+	{"health_check", func(s *child.Spec) bool { return s.HealthCheck != nil }},
+	{"hooks", func(s *child.Spec) bool { return s.Hooks != nil }},
+	{"readiness", func(s *child.Spec) bool { return s.Readiness != nil }},
+	{"reload", func(s *child.Spec) bool { return s.Reload != nil }},
+	{"resource_limits", func(s *child.Spec) bool { return s.ResourceLimits != nil }},
+	{"restart_limit", func(s *child.Spec) bool { return s.Kind == child.Supervisor && s.RestartLimit != nil }},
+	{"run_as.no_new_privs", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.NoNewPrivs }},
+	{"run_as.umask", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.Umask != "" }},
+	{"secrets", func(s *child.Spec) bool { return len(s.Secrets) > 0 }},
+	{"strategy", func(s *child.Spec) bool { return s.Kind == child.Supervisor && s.Strategy != child.OneForOne }},
+	{"work_role", func(s *child.Spec) bool { return s.WorkRole != "" }},
+}
+
+// notEnforced are the paths of s that nothing acts on yet, sorted.
+func notEnforced(s *child.Spec) []string {
+	var paths []string
+	for _, u := range unenforced {
+		if u.used(s) {
+			paths = append(paths, u.field)
+		}
+	}
+	for i, d := range s.Dependencies {
+		if d.Restart {
+			paths = append(paths, fmt.Sprintf("dependencies[%d].restart", i))
+		}
+	}
+	for i, v := range s.Environment {
+		if v.SecretRef != "" {
+			paths = append(paths, fmt.Sprintf("environment[%d].secret_ref", i))
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
