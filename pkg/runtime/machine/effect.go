@@ -66,13 +66,29 @@ type Record struct {
 	Generation  child.Generation `json:"generation"`
 	Attempt     child.Attempt    `json:"attempt"`
 	Restarts    uint64           `json:"restarts,omitempty"`
+	PID         int              `json:"pid,omitempty"` // of a running attempt, for display: Adopted tells the truth
+	StartedAt   time.Time        `json:"started_at,omitzero"`
+	ReadyAt     time.Time        `json:"ready_at,omitzero"` // zero: not ready
 	Stopping    *StopRecord      `json:"stopping,omitempty"`
 	NextStart   time.Time        `json:"next_start,omitzero"`
 	LastDelay   child.Millis     `json:"last_delay_ms,omitempty"`
-	RestartedAt []time.Time      `json:"restarted_at,omitempty"` // within the window of the restart limit
+	Quick       int              `json:"quick_failures,omitempty"` // in a row, for CrashLooping
+	RestartedAt []time.Time      `json:"restarted_at,omitempty"`   // within the window of the restart limit
 	Exits       []*child.Exit    `json:"exits,omitempty"`
 	Failure     *child.Failure   `json:"failure,omitempty"`
+	StopState   child.StopState  `json:"stop_state,omitempty"`
+	Conditions  []Transition     `json:"conditions,omitempty"`
+	UpdatedAt   time.Time        `json:"updated_at,omitzero"`
 	Sync        bool             `json:"-"`
+
+	PendingRestart *child.PendingRestart `json:"pending_restart,omitempty"`
+}
+
+// Transition says since when a condition has been as it is.
+type Transition struct {
+	Type   child.ConditionType `json:"type"`
+	Status string              `json:"status"`
+	At     time.Time           `json:"at"`
 }
 
 // StopRecord is a stop under way, so that its deadline survives a crash.
@@ -80,6 +96,8 @@ type StopRecord struct {
 	Why      string    `json:"why"`   // as the machine names it
 	Stage    string    `json:"stage"` // as the machine names it
 	Deadline time.Time `json:"deadline"`
+
+	Cause child.Cause `json:"cause"`
 }
 
 // Fact is one change of state that people may want to read about: the shell logs

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -20,42 +22,163 @@ type Config struct {
 // Tree is all children of one runtime and the rules between them. It is not
 // safe for concurrent use: one loop owns it.
 type Tree struct {
-	cfg Config
+	cfg  Config
+	now  Instant   // of the step under way
+	wall time.Time // for display and records only
+
+	children    map[child.ID]*state
+	sorted      []child.ID // the keys of children; nil when it must be made anew
+	incarnation uint64     // the highest that was ever given
+	dependants  map[child.ID][]child.ID
+	strays      map[child.Key]*stray
+	alarms      alarms
+	slots       slots
+	connected   bool
+	epoch       uint64 // counts the connections
+	shutdown    *shutdown
+
+	// examine are the children that the step under way changed, or whose
+	// dependencies it changed: they are looked at before it ends.
+	examine []*state
+	out     outbox
+	scratch []child.ConditionState // for refreshConditions, to save allocations
 }
 
 // New is an empty tree. It is detached: no effect comes before the first Adopted.
-func New(cfg Config) *Tree { return &Tree{cfg: cfg} }
-
-// Restore is the tree that an earlier run left behind. Of several records of one
-// ID the last one counts. It is detached: no effect comes before the first
-// Adopted, and until then an attempt that was recorded counts as alive.
-func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree { return New(cfg) }
+func New(cfg Config) *Tree {
+	cfg.StartSlots = max(cfg.StartSlots, 1)
+	return &Tree{
+		cfg:        cfg,
+		children:   map[child.ID]*state{},
+		dependants: map[child.ID][]child.ID{},
+		strays:     map[child.Key]*stray{},
+	}
+}
 
 // Step tells the tree one event. now never goes back; wall is only shown and
 // recorded. What the event leads to is collected until Ready is called.
-func (t *Tree) Step(now Instant, wall time.Time, ev Event) {}
+func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
+	t.now, t.wall = max(now, t.now), wall
+	switch ev := ev.(type) {
+	case Command:
+		t.command(ev)
+	case Adopted:
+		t.adopted(ev)
+	case Detached:
+		t.detached(ev)
+	case Started:
+		t.started(ev)
+	case StartFailed:
+		t.startFailed(ev)
+	case Exited:
+		t.exited(ev)
+	case Ticked:
+		t.tick()
+	default:
+		panic(fmt.Sprintf("machine: unknown event %T", ev))
+	}
+	t.settle()
+}
 
-// Ready takes what all steps since the last Ready left to do.
-func (t *Tree) Ready() Ready { return Ready{} }
+// settle follows the consequences of a step until nothing changes any more.
+func (t *Tree) settle() {
+	for {
+		for len(t.examine) > 0 {
+			s := t.examine[0]
+			t.examine = t.examine[1:]
+			s.examining = false
+			if !s.gone {
+				t.look(s)
+			}
+		}
+		if s := t.takeSlot(); s != nil {
+			t.start(s)
+		} else if !t.goDown() {
+			t.examine = nil // so that the array behind it does not grow for ever
+			return
+		}
+	}
+}
+
+// look brings what is derived of a child up to date: what it waits for, its
+// conditions, its deadline, and what its dependants see of it.
+func (t *Tree) look(s *state) {
+	t.await(s)
+	t.refreshConditions(s)
+	at, on := t.wake(s)
+	t.alarms.set(&s.alarm, at, on)
+	t.offer(s)
+}
+
+// touch says that a child changed.
+func (t *Tree) touch(s *state) {
+	t.publish(s)
+	t.lookAt(s)
+}
+
+// lookAt says that something changed that a child may wait for.
+func (t *Tree) lookAt(s *state) {
+	if !s.examining {
+		s.examining = true
+		t.examine = append(t.examine, s)
+	}
+}
+
+// insert makes a new child, of an incarnation that was never given before.
+func (t *Tree) insert(id child.ID, spec *child.Spec, origin child.Origin) *state {
+	t.incarnation++
+	return t.put(&state{id: id, incarnation: t.incarnation, spec: spec, origin: origin, operation: child.Active})
+}
+
+func (t *Tree) put(s *state) *state {
+	s.rng = generator(t.cfg.Seed, s.id)
+	s.stopState = child.StopIdle
+	s.alarm = alarm{key: child.Key{ID: s.id, Incarnation: s.incarnation}, child: s}
+	t.children[s.id] = s
+	t.sorted = nil
+	t.index(s)
+	return s
+}
+
+// forget makes a child that has no attempt disappear.
+func (t *Tree) forget(s *state) {
+	t.fact(s, ChildRemoved, "")
+	s.gone = true
+	t.save(s)
+	t.leaveQueue(s)
+	t.unindex(s)
+	t.alarms.set(&s.alarm, 0, false)
+	delete(t.children, s.id)
+	t.sorted = nil
+	t.tellDependants(s.id)
+}
 
 // Next is when a Ticked is due; false when nothing waits for time to pass. It
 // may lie in the past: then the tick is due now.
-func (t *Tree) Next() (Instant, bool) { return 0, false }
+func (t *Tree) Next() (Instant, bool) {
+	if len(t.alarms) == 0 || t.Done() {
+		return 0, false
+	}
+	return t.alarms[0].at, true
+}
 
 // Done reports whether the tree was shut down and nothing is left to wait for.
 // The reply with the report is then in Ready or was taken from it.
-func (t *Tree) Done() bool { return false }
+func (t *Tree) Done() bool { return t.shutdown != nil && t.shutdown.report != nil }
 
 // Connected reports whether an Adopted was seen since the last Detached.
-func (t *Tree) Connected() bool { return false }
+func (t *Tree) Connected() bool { return t.connected }
 
-// Snapshot is what is known of one child now; false when there is none of that
-// ID. The caller may keep it: it is never written again.
-func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) { return nil, false }
+// IDs are all children, sorted. The slice is the caller's.
+func (t *Tree) IDs() []child.ID { return slices.Clone(t.ids()) }
 
-// IDs are all children, sorted.
-func (t *Tree) IDs() []child.ID { return nil }
-
-// Check is nil as long as every invariant of the tree holds. It looks at
-// everything and is for tests.
-func (t *Tree) Check() error { return nil }
+func (t *Tree) ids() []child.ID {
+	if t.sorted == nil {
+		t.sorted = make([]child.ID, 0, len(t.children))
+		for id := range t.children {
+			t.sorted = append(t.sorted, id)
+		}
+		slices.Sort(t.sorted)
+	}
+	return t.sorted
+}

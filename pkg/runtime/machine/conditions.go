@@ -1,0 +1,72 @@
+package machine
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// crashLoop is after how many quick failures in a row a child is said to be
+// crash looping: one may be chance and two a slow dependency.
+const crashLoop = 3
+
+func truth(b bool) string {
+	if b {
+		return "True"
+	}
+	return "False"
+}
+
+func readyReason(s *state) string {
+	switch {
+	case !s.live.ready:
+		return string(s.phase)
+	case s.live.folder:
+		return "Supervisor"
+	}
+	return "Running"
+}
+
+func waitMessage(s *state) string { return waiting(s.waits) }
+
+func waiting(things []string) string {
+	if len(things) == 0 {
+		return ""
+	}
+	return "waits for " + strings.Join(things, ", ")
+}
+
+func dependenciesReason(missing int, undeclared bool) string {
+	switch {
+	case undeclared:
+		return "DependencyUndeclared"
+	case missing > 0:
+		return "DependencyNotReady"
+	}
+	return "DependenciesReady"
+}
+
+func crashLoopMessage(s *state) string {
+	return fmt.Sprintf("%d attempts in a row failed within %g s", s.quick, s.spec.Backoff.ResetAfter.Duration().Seconds())
+}
+
+func notEnforcedMessage(fields []string) string {
+	return "this version accepts but does not enforce: " + strings.Join(fields, ", ")
+}
+
+// stalledReason says why a child does not get where it should without help; ""
+// when it may.
+func stalledReason(s *state) string {
+	switch {
+	case s.failure == nil:
+		return ""
+	case s.stop != nil && s.stop.stage == stopGivenUp:
+		return "StopFailed"
+	case s.phase == child.Starting:
+		return "StartBusy"
+	case s.phase == child.BackingOff || s.phase == child.Pending:
+		return "StartFailed"
+	}
+	return ""
+}

@@ -1,0 +1,77 @@
+package machine
+
+import (
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// detached: nothing is known of any process from now on. Phases stay as they
+// are, and nothing is emitted; what was emitted but not taken yet is lost.
+func (t *Tree) detached(ev Detached) {
+	if t.connected {
+		t.treeFact(ShimLost, ev.Reason)
+	}
+	t.connected = false
+	t.out.effects = nil
+	for _, id := range t.ids() {
+		t.lookAt(t.children[id])
+	}
+}
+
+// adopted brings the tree in line with the processes that live.
+func (t *Tree) adopted(ev Adopted) {
+	t.connected = true
+	t.epoch++
+	t.treeFact(ShimConnected, "")
+	for _, p := range ev.Processes {
+		t.adopt(p)
+	}
+	for _, e := range ev.Exits {
+		t.exited(e)
+	}
+	for _, g := range t.sortedStrays() {
+		if g.epoch != t.epoch {
+			t.strayGone(g)
+		}
+	}
+	for _, id := range t.IDs() {
+		if s, ok := t.children[id]; ok {
+			t.account(s)
+			t.lookAt(s)
+		}
+	}
+}
+
+func (t *Tree) adopt(p Process) {
+	s, ok := t.children[p.Key.ID]
+	if !ok || s.key() != p.Key || !s.hasAttempt() {
+		t.stray(p)
+		return
+	}
+	if s.live.pid == 0 || !s.live.seen {
+		t.runs(s, p, ChildAdopted)
+		return
+	}
+	s.live.epoch, s.live.weakKill = t.epoch, p.WeakKill
+	t.touch(s)
+	if s.stop != nil {
+		t.stopAgain(s)
+	}
+}
+
+// account decides about an attempt of which the new connection says nothing.
+func (t *Tree) account(s *state) {
+	switch {
+	case !s.hasAttempt() || s.live.epoch == t.epoch:
+	case s.phase == child.Starting && !s.live.asked:
+		s.live.retry, s.live.wantsSlot = moment{}, true
+	case s.phase == child.Starting && t.shutdown != nil:
+		t.ended(s, nil)
+	case s.phase == child.Starting:
+		s.live.epoch = t.epoch
+		t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})
+	case s.phase == child.Stopping && s.live.asked:
+		t.ended(s, nil) // its start was lost on the way: it never ran
+	default:
+		t.attemptExited(s, Exited{Key: s.key(), Attempt: s.attempt, Lost: true})
+	}
+}

@@ -1,0 +1,246 @@
+package machine
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// FuzzTree reads events from bytes, plausible and implausible ones, and tests
+// every invariant after each step. In the end it shuts the tree down, which must
+// end whatever came before.
+func FuzzTree(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("a\x00b\x01c\x02d\x03e\x04f\x05g\x06h\x07"))
+	for seed := range 8 {
+		data := make([]byte, 300)
+		for i := range data {
+			data[i] = byte((i*i + 31*i*(seed+1)) >> (seed % 4))
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w := &fuzzWorld{t: t, tree: New(Config{StartSlots: 2, Seed: 1}), data: data, highest: map[child.ID]child.Key{}}
+		for len(w.data) > 0 && len(w.keys) < 2000 {
+			w.step(w.event())
+			if w.byte()%64 == 0 {
+				w.restart()
+			}
+		}
+		w.goDown()
+	})
+}
+
+// fuzzWorld makes events of bytes and remembers what it saw.
+type fuzzWorld struct {
+	t       *testing.T
+	tree    *Tree
+	data    []byte
+	now     Instant
+	keys    []child.Key // that were ever named in a Start
+	records []Record
+	highest map[child.ID]child.Key // the newest key that was started
+	command CommandID
+}
+
+var fuzzIDs = []child.ID{"a", "b", "c", "f/d"}
+
+func (w *fuzzWorld) byte() byte {
+	if len(w.data) == 0 {
+		return 0
+	}
+	b := w.data[0]
+	w.data = w.data[1:]
+	return b
+}
+
+func (w *fuzzWorld) wall() time.Time { return epochWall.Add(time.Duration(w.now)) }
+
+func (w *fuzzWorld) step(ev Event) {
+	w.t.Helper()
+	w.tree.Step(w.now, w.wall(), ev)
+	if err := w.tree.Check(); err != nil {
+		w.t.Fatalf("after %T %+v: %v", ev, ev, err)
+	}
+	if w.byte()%3 == 0 {
+		return // the shell takes several events together
+	}
+	w.take()
+}
+
+func (w *fuzzWorld) take() {
+	r := w.tree.Ready()
+	if !slices.IsSorted(r.Changed) || len(slices.Compact(slices.Clone(r.Changed))) != len(r.Changed) {
+		w.t.Fatalf("Changed is not sorted and unique: %v", r.Changed)
+	}
+	recorded := map[child.ID]Record{}
+	for _, rec := range r.Records {
+		if _, twice := recorded[rec.ID]; twice {
+			w.t.Fatalf("two records of %s in one Ready", rec.ID)
+		}
+		recorded[rec.ID] = rec
+	}
+	w.records = append(w.records, r.Records...)
+	for _, e := range r.Effects {
+		if start, ok := e.(Start); ok {
+			w.started(start)
+		}
+	}
+}
+
+func (w *fuzzWorld) started(s Start) {
+	if last, ok := w.highest[s.Key.ID]; ok && s.Key.OlderThan(last) {
+		w.t.Fatalf("start of %s after %s", s.Key, last)
+	}
+	w.highest[s.Key.ID] = s.Key
+	w.keys = append(w.keys, s.Key)
+}
+
+// restart replaces the tree by one restored from its records.
+func (w *fuzzWorld) restart() {
+	w.take()
+	w.tree = Restore(Config{StartSlots: 2, Seed: 1}, w.now, w.wall(), w.records)
+	if err := w.tree.Check(); err != nil {
+		w.t.Fatalf("after Restore: %v", err)
+	}
+}
+
+func (w *fuzzWorld) key() child.Key {
+	b := w.byte()
+	id := fuzzIDs[int(b)%len(fuzzIDs)]
+	if s, ok := w.tree.Snapshot(id); ok && b < 200 {
+		return child.Key{ID: id, Incarnation: s.Incarnation, Generation: s.Generation}
+	}
+	if len(w.keys) > 0 && b < 240 {
+		return w.keys[int(b)%len(w.keys)]
+	}
+	return child.Key{ID: id, Incarnation: uint64(b % 5), Generation: child.Generation(b % 7)}
+}
+
+func (w *fuzzWorld) event() Event {
+	switch w.byte() % 10 {
+	case 0, 1, 2:
+		return w.commandEvent()
+	case 3:
+		return Started{w.process()}
+	case 4:
+		return StartFailed{Key: w.key(), Reason: "no", Busy: w.byte()%2 == 0, At: w.wall()}
+	case 5, 6:
+		return w.exit()
+	case 7:
+		return w.connection()
+	case 8:
+		w.now += Instant(w.byte()) * Instant(20*time.Millisecond)
+	case 9:
+		if next, ok := w.tree.Next(); ok {
+			w.now = max(w.now, next)
+		}
+	}
+	return Ticked{}
+}
+
+func (w *fuzzWorld) connection() Event {
+	b := w.byte()
+	if b%3 == 0 {
+		return Detached{Reason: "gone"}
+	}
+	var ev Adopted
+	for range b % 4 {
+		ev.Processes = append(ev.Processes, w.process())
+	}
+	for range b / 64 {
+		ev.Exits = append(ev.Exits, w.exit())
+	}
+	return ev
+}
+
+func (w *fuzzWorld) process() Process {
+	return Process{Key: w.key(), PID: 100 + int(w.byte()), StartedAt: w.wall(), WeakKill: w.byte()%5 == 0}
+}
+
+func (w *fuzzWorld) exit() Exited {
+	ev := Exited{Key: w.key(), FinishedAt: w.wall()}
+	switch b := w.byte(); b % 6 {
+	case 0:
+		ev.Lost = true
+	case 1:
+		ev.Signal, ev.CoreDumped, ev.OOMKilled = "SIGKILL", b > 128, b > 200
+	case 2:
+	default:
+		code := int(b % 6 / 4)
+		ev.Code = &code
+	}
+	return ev
+}
+
+func (w *fuzzWorld) commandEvent() Event {
+	verbs := []Verb{Add, Add, Add, Update, Replace, Remove, Restart, Pause, Resume, Quarantine, SendSignal, "nonsense"}
+	w.command++
+	c := Command{
+		ID: w.command, Verb: verbs[int(w.byte())%len(verbs)], Child: fuzzIDs[int(w.byte())%len(fuzzIDs)],
+		Cause: child.Cause{RequestedBy: "fuzz", Reason: "test"}, Signal: "SIGHUP",
+	}
+	switch w.byte() {
+	case 77:
+		c.Verb = ShutdownTree
+	case 78:
+		c.Verb = HurryUp
+	case 79:
+		c.Cause.Reason = " "
+	}
+	if c.Verb == Add || c.Verb == Update || c.Verb == Replace {
+		c.Spec, c.Origin = w.spec(), child.Origin{Generation: uint64(w.byte() % 4)}
+	}
+	return c
+}
+
+func (w *fuzzWorld) spec() *child.Spec {
+	b := w.byte()
+	s := testSpec()
+	s.RestartPolicy = []child.RestartPolicy{child.Permanent, child.Permanent, child.Transient, child.Temporary}[b%4]
+	s.Suspend = b%16 == 5
+	if b%32 == 7 {
+		s.Kind = child.Supervisor
+	}
+	switch b := w.byte(); b % 5 {
+	case 0:
+		s.RestartLimit = &child.RestartLimit{MaxRestarts: int(b % 3), Window: child.Seconds(time.Duration(b) * time.Second)}
+	case 1:
+		on := fuzzIDs[int(b)%len(fuzzIDs)]
+		conditions := []child.Condition{child.WhenReady, child.WhenStarted, child.WhenCompleted}
+		s.Dependencies = []child.Dependency{{ID: on, Condition: conditions[int(b/8)%3]}, {ID: "nowhere", Condition: child.WhenReady}}[:1+b/128]
+	case 2:
+		s.Backoff = child.Backoff{}
+	case 3:
+		s.Shutdown = child.Shutdown{}
+	}
+	return s
+}
+
+// goDown shuts down whatever is there; answers stay out, and it ends all the same.
+func (w *fuzzWorld) goDown() {
+	w.command++
+	w.step(Command{ID: w.command, Verb: ShutdownTree, Cause: child.Cause{RequestedBy: "fuzz", Reason: "end"}})
+	for i := 0; !w.tree.Done(); i++ {
+		next, ok := w.tree.Next()
+		if !ok || i > 1000 {
+			w.t.Fatalf("the shutdown does not end (Next: %v, after %d ticks): %s", ok, i, w.describe())
+		}
+		w.now = max(w.now, next)
+		w.step(Ticked{})
+		if next, ok := w.tree.Next(); ok && next <= w.now {
+			w.t.Fatalf("Next is %v, not after the tick at %v: %s", next, w.now, w.describe())
+		}
+	}
+}
+
+func (w *fuzzWorld) describe() (text string) {
+	for _, id := range w.tree.IDs() {
+		s, _ := w.tree.Snapshot(id)
+		text += fmt.Sprintf("%s %s %s; ", id, s.Phase, s.StopState)
+	}
+	return text
+}

@@ -1,0 +1,158 @@
+package machine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// record is the durable image of a child.
+func (t *Tree) record(s *state) Record {
+	if s.gone {
+		return Record{ID: s.id, Gone: true, Incarnation: s.incarnation, Operation: s.operation, Phase: s.phase, Sync: s.sync}
+	}
+	r := Record{
+		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
+		Operation: s.operation, Hold: s.hold, Phase: s.phase,
+		Generation: s.generation, Attempt: s.attempt, Restarts: s.restartCount(),
+		PID: s.live.pid, StartedAt: s.live.startedAt,
+		NextStart: s.rest.wall, LastDelay: child.Millis(s.lastDelay), Quick: s.quick,
+		Exits: s.exits, Failure: s.failure, StopState: s.stopState, PendingRestart: s.pendingRestart,
+		UpdatedAt: s.updatedAt, Sync: s.sync,
+	}
+	if s.live.ready {
+		r.ReadyAt = s.live.readyAt
+	}
+	if s.stop != nil {
+		r.Stopping = &StopRecord{
+			Why: s.stop.why, Stage: string(s.stop.stage), Deadline: s.stop.deadline.wall, Cause: s.stop.cause,
+		}
+	}
+	for _, at := range s.restarts {
+		r.RestartedAt = append(r.RestartedAt, t.wallOf(at))
+	}
+	for _, c := range s.conditions {
+		r.Conditions = append(r.Conditions, Transition{Type: c.Type, Status: c.Status, At: c.LastTransitionTime})
+	}
+	return r
+}
+
+// Restore is the tree that an earlier run left behind. Of several records of one
+// ID the last one counts. It is detached: no effect comes before the first
+// Adopted, and until then an attempt that was recorded counts as alive.
+func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
+	t := New(cfg)
+	t.now, t.wall = now, wall
+	last := make(map[child.ID]int, len(recs))
+	for i, r := range recs {
+		last[r.ID] = i
+		t.incarnation = max(t.incarnation, r.Incarnation)
+	}
+	for i, r := range recs {
+		if last[r.ID] == i && !r.Gone && r.Spec != nil {
+			t.restore(r)
+		}
+	}
+	t.settle()
+	for _, s := range t.children {
+		s.changed = false
+	}
+	t.out.changed, t.out.facts = nil, nil
+	return t
+}
+
+func (t *Tree) restore(r Record) {
+	s := t.put(&state{
+		id: r.ID, incarnation: r.Incarnation, spec: r.Spec, origin: r.Origin, observed: r.Observed,
+		operation: r.Operation, hold: r.Hold, phase: r.Phase,
+		generation: r.Generation, attempt: r.Attempt,
+		lastDelay: r.LastDelay.Duration(), quick: r.Quick,
+		exits: slices.Clip(r.Exits), failure: r.Failure, updatedAt: r.UpdatedAt,
+	})
+	if r.Attempt > 0 {
+		s.fence = r.Generation + 1
+	}
+	if r.StopState != "" {
+		s.stopState = r.StopState
+	}
+	for _, c := range r.Conditions {
+		s.conditions = append(s.conditions, child.ConditionState{Type: c.Type, Status: c.Status, LastTransitionTime: c.At})
+	}
+	t.restoreRestarts(s, r)
+	t.restorePhase(s, r)
+	t.lookAt(s)
+}
+
+func (t *Tree) restoreRestarts(s *state, r Record) {
+	if s.spec.RestartLimit == nil {
+		return
+	}
+	window := s.spec.RestartLimit.Window.Duration()
+	for _, at := range r.RestartedAt {
+		ago := min(max(t.wall.Sub(at), 0), window)
+		s.restarts = append(s.restarts, t.now-Instant(ago))
+	}
+	t.forgetOldRestarts(s)
+}
+
+// restorePhase brings back what belongs to the phase that was recorded. What is
+// not a phase counts as an attempt that may be alive.
+func (t *Tree) restorePhase(s *state, r Record) {
+	switch r.Phase {
+	case child.BackingOff:
+		s.rest = t.momentOf(r.NextStart, s.spec.Backoff.MaxDelay.Duration())
+	case child.Completed, child.FailedPhase:
+	case child.Pending, child.Stopped, child.Quarantined:
+		t.restoreIdle(s)
+	case child.Running:
+		if s.isSupervisor() {
+			t.restoreIdle(s)
+			s.live.readyAt = r.ReadyAt
+			return
+		}
+		t.restoreAttempt(s, r)
+	case child.Starting, child.Stopping:
+		t.restoreAttempt(s, r)
+	default:
+		s.phase = child.Running
+		t.restoreAttempt(s, r)
+	}
+}
+
+// restoreIdle starts what a shutdown stopped, and finishes a removal.
+func (t *Tree) restoreIdle(s *state) {
+	phase := s.phase
+	if s.operation == child.Removed {
+		t.forget(s)
+		return
+	}
+	t.idle(s)
+	s.unsaved = s.phase != phase
+}
+
+func (t *Tree) restoreAttempt(s *state, r Record) {
+	s.live = attempt{pid: r.PID, startedAt: r.StartedAt, readyAt: r.ReadyAt, ready: !r.ReadyAt.IsZero()}
+	s.live.stale = r.Observed != r.Origin.Generation
+	if s.live.pid == 0 && s.phase != child.Running {
+		t.ask(s)
+	}
+	if s.phase != child.Stopping {
+		return
+	}
+	s.pendingRestart = r.PendingRestart
+	s.live.ready = false
+	s.stop = &stop{stage: stopRequested, cause: child.Cause{RequestedBy: runtimeItself, Reason: "a stop that was under way"}}
+	if r.Stopping == nil {
+		return
+	}
+	s.stop.why, s.stop.cause = r.Stopping.Why, r.Stopping.Cause
+	switch stage := stopStage(r.Stopping.Stage); stage {
+	case stopSignalled:
+		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.GracefulTimeout.Duration())
+	case stopKilled:
+		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.AbortWait.Duration())
+	case stopGivenUp:
+		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, killEvery(s.spec))
+	}
+}

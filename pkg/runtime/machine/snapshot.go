@@ -1,0 +1,99 @@
+package machine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// Snapshot is what is known of one child now; false when there is none of that
+// ID. The caller may keep it: it is never written again.
+func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
+	s, ok := t.children[id]
+	if !ok {
+		return nil, false
+	}
+	var stopDeadline time.Time
+	if s.stop != nil {
+		stopDeadline = s.stop.deadline.wall
+	}
+	return &child.Snapshot{
+		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
+		Phase: s.phase, Operation: s.operation, Hold: s.hold,
+		Generation: s.generation, Attempt: s.attempt, RestartCount: s.restartCount(),
+		PID: s.live.pid, StartedAt: s.live.startedAt, Ready: s.live.ready, ReadyAt: s.live.readyAt,
+		WaitsFor:      s.waits,
+		RestartLimit:  limitUse(s),
+		NextRestartAt: s.rest.wall,
+		StopState:     s.stopState, StopDeadline: stopDeadline, PendingRestart: s.pendingRestart,
+		Failure: s.failure, LastExit: s.lastExit(), Exits: s.exits,
+		Conditions: s.conditions, UpdatedAt: s.updatedAt,
+	}, true
+}
+
+func (s *state) restartCount() uint64 { return uint64(max(s.attempt, 1) - 1) }
+
+func (s *state) lastExit() *child.Exit {
+	if len(s.exits) == 0 {
+		return nil
+	}
+	return s.exits[len(s.exits)-1]
+}
+
+// conditionsOf appends the conditions of a child to list, in their fixed order.
+func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.ConditionState {
+	add := func(typ child.ConditionType, status bool, reason, message string) {
+		list = append(list, child.ConditionState{Type: typ, Status: truth(status), Reason: reason, Message: message})
+	}
+	add(child.ConditionReady, s.live.ready, readyReason(s), waitMessage(s))
+	if len(s.spec.Dependencies) > 0 {
+		missing, undeclared := t.missing(s)
+		add(child.ConditionDependenciesReady, len(missing) == 0, dependenciesReason(len(missing), undeclared), waiting(missing))
+	}
+	if s.quick >= crashLoop {
+		add(child.ConditionCrashLooping, true, "QuickFailures", crashLoopMessage(s))
+	}
+	if len(s.spec.NotEnforced) > 0 {
+		add(child.ConditionNotEnforced, true, "FieldsNotEnforced", notEnforcedMessage(s.spec.NotEnforced))
+	}
+	if s.live.weakKill {
+		add(child.ConditionTreeKill, false, "NoCgroup", "there is no cgroup for it: a stop reaches its process group, not a grandchild that left that")
+	}
+	if s.phase == child.Pending || s.phase == child.Starting || s.phase == child.Stopping {
+		add(child.ConditionReconciling, true, string(s.phase), waitMessage(s))
+	}
+	if reason := stalledReason(s); reason != "" {
+		add(child.ConditionStalled, true, reason, s.failure.Reason)
+	}
+	return list
+}
+
+// refreshConditions replaces the conditions of a child if one of them changed.
+func (t *Tree) refreshConditions(s *state) {
+	if !s.live.stale {
+		s.observed = s.origin.Generation
+	}
+	t.scratch = t.conditionsOf(s, t.scratch[:0])
+	for i := range t.scratch {
+		c := &t.scratch[i]
+		c.ObservedGeneration = s.observed
+		c.LastTransitionTime = t.wall
+		if old := find(s.conditions, c.Type); old != nil && old.Status == c.Status {
+			c.LastTransitionTime = old.LastTransitionTime
+		}
+	}
+	if !slices.Equal(t.scratch, s.conditions) {
+		s.conditions = slices.Clone(t.scratch)
+		t.publish(s)
+	}
+}
+
+func find(list []child.ConditionState, typ child.ConditionType) *child.ConditionState {
+	for i := range list {
+		if list[i].Type == typ {
+			return &list[i]
+		}
+	}
+	return nil
+}

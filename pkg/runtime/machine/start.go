@@ -1,0 +1,178 @@
+package machine
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// A start that was refused as busy is repeated soon, then ever less often.
+const (
+	firstBusyRetry = 100 * time.Millisecond
+	lastBusyRetry  = 5 * time.Second
+)
+
+const (
+	waitsForSlot       = "a free start slot"
+	waitsForConnection = "the connection to the shim"
+)
+
+// await decides whether a child that wants to start may queue for a slot, and
+// else names what it waits for.
+func (t *Tree) await(s *state) {
+	var waits []string
+	switch {
+	case s.phase == child.Pending:
+		waits = t.obstacles(s)
+	case s.phase == child.Starting && s.live.wantsSlot && !t.connected:
+		waits = []string{waitsForConnection}
+	case s.phase == child.Starting && s.live.wantsSlot:
+	default:
+		t.setWaits(s, nil)
+		t.leaveQueue(s)
+		return
+	}
+	if len(waits) > 0 {
+		t.leaveQueue(s)
+	} else {
+		t.enqueue(s)
+		waits = []string{waitsForSlot}
+	}
+	t.setWaits(s, waits)
+}
+
+// obstacles is everything that keeps a pending child from starting, apart from
+// the start slots.
+func (t *Tree) obstacles(s *state) []string {
+	waits, _ := t.missing(s)
+	if !t.connected {
+		waits = append(waits, waitsForConnection)
+	}
+	for _, stray := range t.straysOf(s.id) {
+		waits = append(waits, "the end of its earlier attempt "+stray.key.String())
+	}
+	return waits
+}
+
+func (t *Tree) setWaits(s *state, waits []string) {
+	if slices.Equal(waits, s.waits) {
+		return
+	}
+	if len(waits) > 0 && waits[0] != waitsForSlot && waits[0] != waitsForConnection {
+		t.fact(s, ChildPending, "waits for "+strings.Join(waits, ", "))
+	}
+	s.waits = waits
+	t.publish(s)
+}
+
+// start makes the next attempt of a child, or repeats one that was refused as
+// busy. Nothing else emits a first Start.
+func (t *Tree) start(s *state) {
+	if s.phase == child.Pending {
+		if s.attempt > 0 {
+			s.generation++
+		}
+		s.generation = max(s.generation, s.fence)
+		s.fence = s.generation + 1
+		s.attempt++
+		s.phase, s.live, s.stopState = child.Starting, attempt{epoch: t.epoch}, child.StopIdle
+		t.save(s)
+		t.fact(s, ChildStarting, "")
+	}
+	s.live.wantsSlot = false
+	t.ask(s)
+	t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})
+	t.touch(s)
+}
+
+// started is the answer to a start, or the first news of a process.
+func (t *Tree) started(ev Started) {
+	s, ok := t.children[ev.Key.ID]
+	if !ok || s.key() != ev.Key || !s.hasAttempt() {
+		t.stray(ev.Process)
+		return
+	}
+	if s.live.pid > 0 && s.live.seen {
+		t.stale(ev.Key, "it is known to run")
+		return
+	}
+	t.runs(s, ev.Process, ChildRunning)
+}
+
+// runs takes note that the attempt of a child is alive.
+func (t *Tree) runs(s *state, p Process, how FactKind) {
+	t.answered(s)
+	l := &s.live
+	l.retry, l.wantsSlot, l.lastRetry = moment{}, false, 0
+	l.seen, l.epoch = true, t.epoch
+	l.pid, l.startedAt, l.weakKill = p.PID, p.StartedAt, p.WeakKill
+	s.failure = nil
+	if s.quick > 0 {
+		rest := s.spec.Backoff.ResetAfter.Duration() - ranFor(p.StartedAt, t.wall)
+		l.stable = t.in(max(rest, 0))
+	}
+	t.fact(s, how, "")
+	t.save(s)
+	if s.phase == child.Stopping {
+		t.stopAgain(s)
+		return
+	}
+	s.phase = child.Running
+	t.becomeReady(s)
+}
+
+// becomeReady is called once an attempt runs: without a readiness probe, a child
+// is ready then.
+func (t *Tree) becomeReady(s *state) {
+	if s.live.ready {
+		return
+	}
+	s.live.ready = true
+	if s.live.readyAt.IsZero() {
+		s.live.readyAt = t.wall
+	}
+	t.fact(s, ChildReady, "")
+	t.save(s)
+}
+
+// startFailed is the other answer to a start: there is no process.
+func (t *Tree) startFailed(ev StartFailed) {
+	s, ok := t.children[ev.Key.ID]
+	switch {
+	case !ok || s.key() != ev.Key || !s.hasAttempt() || s.live.pid > 0:
+		t.stale(ev.Key, "a start failed: "+ev.Reason)
+	case ev.Busy && s.phase == child.Starting && t.shutdown == nil:
+		t.busy(s, ev.Reason)
+	case ev.Busy:
+		t.ended(s, nil)
+	default:
+		t.failedToStart(s, ev)
+	}
+}
+
+// busy plans to repeat a start that something is in the way of.
+func (t *Tree) busy(s *state, reason string) {
+	t.answered(s)
+	s.live.lastRetry = min(max(2*s.live.lastRetry, firstBusyRetry), lastBusyRetry)
+	s.live.retry, s.live.wantsSlot = t.in(s.live.lastRetry), false
+	s.failure = &child.Failure{Phase: "start", Reason: reason, Recoverable: true}
+	t.touch(s)
+}
+
+func (t *Tree) failedToStart(s *state, ev StartFailed) {
+	at := ev.At
+	if at.IsZero() {
+		at = t.wall
+	}
+	e := &child.Exit{
+		Incarnation: s.incarnation, Generation: s.generation, Attempt: s.attempt,
+		Kind: child.StartFailure, Reason: ev.Reason, StartedAt: at, FinishedAt: at,
+	}
+	t.fact(s, ChildStartFailed, ev.Reason).Exit = e
+	t.ended(s, e)
+	if !s.gone && s.wanted() && t.shutdown == nil {
+		s.failure = &child.Failure{Phase: "start", Reason: ev.Reason, Recoverable: true}
+	}
+}

@@ -1,0 +1,152 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+const (
+	sigterm = "SIGTERM"
+	sigkill = "SIGKILL"
+
+	// killAgain is the least time between two SIGKILLs to one attempt.
+	killAgain = time.Second
+)
+
+// stop is the stop of an attempt under way. There is one mechanism, whatever the
+// stop is for; what comes after it follows from what is wanted of the child by
+// then, so that a pause during a restart needs no rule of its own.
+type stop struct {
+	why   string // the verb or the field that asked, for people and records
+	cause child.Cause
+	stage stopStage
+
+	// deadline is when the next stage begins. It is not set in stopRequested,
+	// unless mustEnd.
+	deadline moment
+
+	// mustEnd says that the deadlines run also while there is no connection: a
+	// shutdown ends rather than hang for ever.
+	mustEnd bool
+}
+
+// stopStage is how far a stop has come. Records hold it.
+type stopStage string
+
+const (
+	stopRequested stopStage = "requested" // no signal was sent: the start is not answered yet, or nobody can be asked
+	stopSignalled stopStage = "signalled" // the child has its grace
+	stopKilled    stopStage = "killed"
+	stopGivenUp   stopStage = "failed" // alive after SIGKILL and AbortWait
+)
+
+// What a stop is for.
+const (
+	whySuspend  = "suspend"
+	whyShutdown = "shutdown"
+)
+
+// beginStop stops the attempt of a child. One that is being stopped is only told
+// the newest reason.
+func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
+	if s.stop != nil {
+		s.stop.why, s.stop.cause = why, cause
+		t.save(s)
+		return
+	}
+	noProcess := s.phase == child.Starting && !s.live.asked // a busy start between two tries
+	s.stop = &stop{why: why, cause: cause, stage: stopRequested}
+	s.phase, s.live.ready = child.Stopping, false
+	t.factBy(s, ChildStopping, cause)
+	t.save(s)
+	switch {
+	case s.live.pid > 0 && t.connected:
+		t.requestStop(s)
+	case noProcess:
+		t.ended(s, nil)
+	}
+}
+
+// requestStop sends the stop signal of a child; its grace begins.
+func (t *Tree) requestStop(s *state) {
+	s.stop.stage = stopSignalled
+	s.stop.deadline = t.in(s.spec.Shutdown.GracefulTimeout.Duration())
+	s.stopState = child.CancelDelivered
+	t.signal(s.key(), stopSignal(s.spec))
+	t.save(s)
+}
+
+func stopSignal(spec *child.Spec) string {
+	if spec.Shutdown.Signal == "" {
+		return sigterm
+	}
+	return spec.Shutdown.Signal
+}
+
+// escalate is the next stage of a stop whose deadline passed.
+func (t *Tree) escalate(s *state) {
+	switch s.stop.stage {
+	case stopRequested, stopSignalled:
+		t.kill(s)
+	case stopKilled:
+		t.giveUp(s)
+	case stopGivenUp:
+		t.signal(s.key(), sigkill)
+		s.stop.deadline = t.in(killEvery(s.spec))
+		t.touch(s)
+	}
+}
+
+// kill ends the grace of a stop.
+func (t *Tree) kill(s *state) {
+	s.stop.stage = stopKilled
+	s.stop.deadline = t.in(s.spec.Shutdown.AbortWait.Duration())
+	s.stopState = child.CancelDelivered
+	t.signal(s.key(), sigkill)
+	if t.connected {
+		t.fact(s, ChildKilled, "it did not stop within "+s.spec.Shutdown.GracefulTimeout.Duration().String())
+	}
+	t.save(s)
+	t.straggles()
+}
+
+// giveUp says that an attempt cannot be killed. It is killed again and again,
+// and the child stays as it is until the attempt is gone.
+func (t *Tree) giveUp(s *state) {
+	s.stop.stage = stopGivenUp
+	s.stop.deadline = t.in(killEvery(s.spec))
+	s.stopState = child.StopFailed
+	s.failure = &child.Failure{Phase: "wait_completion", Reason: survived(s), Recoverable: true}
+	t.signal(s.key(), sigkill)
+	t.fact(s, ChildStopFailed, s.failure.Reason)
+	t.save(s)
+	t.wentDown(s, s.stop, nil)
+}
+
+func survived(s *state) string {
+	if s.live.pid == 0 {
+		return "nobody could say whether it ended"
+	}
+	return "still alive after SIGKILL and " + s.spec.Shutdown.AbortWait.Duration().String() + "; look for processes in uninterruptible sleep (state D)"
+}
+
+func killEvery(spec *child.Spec) time.Duration {
+	return max(spec.Shutdown.AbortWait.Duration(), killAgain)
+}
+
+// stopAgain repeats the signal of a stop after a new connection: the old one may
+// have lost it.
+func (t *Tree) stopAgain(s *state) {
+	switch s.stop.stage {
+	case stopRequested:
+		t.requestStop(s)
+	case stopSignalled:
+		t.signal(s.key(), stopSignal(s.spec))
+		t.touch(s)
+	default:
+		t.signal(s.key(), sigkill)
+		s.stop.deadline = t.in(killEvery(s.spec))
+		t.touch(s)
+	}
+}
