@@ -1,0 +1,165 @@
+package desired
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+// sighting is a file as a look meets it.
+type sighting struct {
+	folder *folder
+	name   string
+	at     location
+	prev   *file // what the look before knew of it
+	meta   meta
+	lost   error // why it leads nowhere
+	placed bool  // an event says that it was renamed into place
+}
+
+// abs is where the file is opened.
+func (s *sighting) abs() string { return filepath.Join(s.folder.real, s.name) }
+
+// file looks at one file; nil if it is gone meanwhile.
+func (r *reader) file(s sighting) *file {
+	x := &file{name: s.name, path: s.at.path, trail: s.at.trail, since: r.now}
+	if x.trail != nil {
+		x.real = s.at.real
+	}
+	var err error
+	if s.meta, err = r.disk.Stat(s.abs()); err != nil {
+		link, gone := r.disk.Lstat(s.abs())
+		if gone != nil {
+			return nil
+		}
+		s.meta, s.lost = link, err
+	}
+	x.ident = s.meta.identity
+	if s.prev != nil && s.prev.ident == x.ident {
+		x.since = s.prev.since
+		if s.prev.real == x.real && s.prev.waiting.IsZero() && !due(s.prev.again, r.now) {
+			return s.prev
+		}
+	}
+	s.placed = s.placed || r.swapped || s.prev != nil && s.prev.real != x.real
+	r.moved = r.moved || x.trail != nil && (s.prev == nil || !slices.Equal(s.prev.trail, x.trail))
+	r.take(x, &s)
+	return x
+}
+
+// take decides whether what x is now counts, and reads it if so.
+func (r *reader) take(x *file, s *sighting) {
+	x.waiting = r.now
+	if s.prev != nil {
+		x.content = s.prev.content
+		if !s.prev.waiting.IsZero() {
+			x.waiting = s.prev.waiting
+		}
+	}
+	ok, again := settled(x, s.prev, s.placed, r.now, r.timing)
+	if !ok {
+		x.again = again
+		return
+	}
+	now := r.load(x, s)
+	if now == nil { // it is being written at this moment
+		x.again = r.now.Add(r.timing.Written)
+		return
+	}
+	if x.content == nil || !now.same(x.content) {
+		x.content, r.changed = now, true
+	}
+	x.waiting, x.again = never, young(x.ident, r.now, r.timing)
+}
+
+// same reports whether two contents declare the same.
+func (c *content) same(o *content) bool {
+	return c == o || c.sum == o.sum && slices.Equal(c.problems, o.problems)
+}
+
+// load reads and decodes a file; nil says that it is being written just now.
+func (r *reader) load(x *file, s *sighting) *content {
+	if c := r.fileFault(x, s); c != nil {
+		return c
+	}
+	data, got, err := r.disk.Read(s.abs(), maxFile)
+	switch {
+	case errors.Is(err, errChanging) && r.timing.Written > 0:
+		return nil
+	case err != nil:
+		return faulty(x.path, "the file cannot be read: "+cause(err), "make it readable for the user that runs the reconciler")
+	case !got.mode.IsRegular():
+		return faulty(x.path, notRegular(got.mode), "only regular files are read")
+	case int64(len(data)) > maxFile:
+		return tooLarge(x.path)
+	}
+	x.ident = got.identity
+	sum := sha256.Sum256(data)
+	if x.content != nil && x.content.sum == sum {
+		return x.content
+	}
+	c := &content{sum: sum}
+	c.manifests, c.problems = Decode(x.path, data)
+	return c
+}
+
+// fileFault says why a file must not be opened; nil if it may. A device is never
+// opened: that alone can rewind a tape or start a watchdog.
+func (r *reader) fileFault(x *file, s *sighting) *content {
+	switch {
+	case errors.Is(s.lost, fs.ErrNotExist):
+		return faulty(x.path, "the link leads nowhere", "mend or remove it")
+	case s.lost != nil:
+		return faulty(x.path, "the file cannot be reached: "+cause(s.lost), "")
+	case !s.meta.mode.IsRegular():
+		return faulty(x.path, notRegular(s.meta.mode), "only regular files are read")
+	case s.meta.size > maxFile:
+		return tooLarge(x.path)
+	case !r.strict:
+		return nil
+	}
+	reason, hint, ok := ownerProblem(s.abs(), s.meta, r.self, false)
+	if ok && x.real != "" {
+		reason, hint, ok = r.linkOwner(filepath.Dir(x.real))
+	}
+	if ok || r.disk.Guarded(s.abs()) {
+		return nil
+	}
+	return faulty(x.path, reason, hint)
+}
+
+// linkOwner refuses a link into a folder where others may replace its target.
+func (r *reader) linkOwner(dir string) (reason, hint string, ok bool) {
+	m, err := r.disk.Stat(dir)
+	if err != nil {
+		return "", "", true // the target could be read: somebody is changing the folder, and we look again
+	}
+	return ownerProblem(dir, m, r.self, true)
+}
+
+func faulty(path, reason, hint string) *content {
+	return &content{problems: []Problem{{File: path, Reason: reason, Hint: hint}}}
+}
+
+func tooLarge(path string) *content {
+	return faulty(path, "the file is larger than 1 MiB", "split it: any number of files is read")
+}
+
+// notRegular names the kind of a file that is none.
+func notRegular(mode fs.FileMode) string {
+	kind := "not a regular file"
+	switch {
+	case mode.IsDir():
+		kind = "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		kind = "a FIFO"
+	case mode&fs.ModeSocket != 0:
+		kind = "a socket"
+	case mode&fs.ModeDevice != 0:
+		kind = "a device"
+	}
+	return fmt.Sprintf("this is %s, not a file", kind)
+}

@@ -1,0 +1,282 @@
+package desired
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// Scan is what one look at the manifests directory has seen. It is immutable,
+// and shares with the Scan before it whatever did not change.
+type Scan struct {
+	top     *folder  // nil if the root is missing or cannot be read
+	missing bool     // there is no root
+	fault   *Problem // why the root cannot be read
+	trail   []hop    // where the root really is
+	busy    bool     // git is at work: what is gone may come back
+}
+
+// folder is one folder of the tree.
+type folder struct {
+	path    string // from the root, with forward slashes; "" is the root
+	real    string // absolute, links resolved
+	trail   []hop  // set if the folder is a link
+	ident   identity
+	since   time.Time // when its list of names last changed
+	fault   *Problem  // why it cannot be read, or may not be; then it is empty here
+	files   []*file   // sorted
+	folders []*folder // sorted
+	again   time.Time // when something in it or below must be looked at again; zero: never
+	total   int       // files and folders in it and below
+}
+
+// file is one file that is named like a manifest.
+type file struct {
+	name, path string
+	real       string // set if the file is a link
+	trail      []hop  // likewise
+	ident      identity
+	since      time.Time // when ident was first seen
+	waiting    time.Time // since when ident differs from what content was read from; zero: it does not
+	content    *content  // what counts; nil: nothing yet
+	again      time.Time // when to look again; zero: never
+}
+
+// content is what a file declares.
+type content struct {
+	sum       [32]byte // of the text
+	manifests []Manifest
+	problems  []Problem
+}
+
+// name is the last part of the folder's path.
+func (f *folder) name() string { return f.path[strings.LastIndexByte(f.path, '/')+1:] }
+
+// id is the folder as a supervisor.
+func (f *folder) id() child.ID {
+	if f.path == "" {
+		return child.RootSupervisor
+	}
+	return child.ID(f.path)
+}
+
+// finish sums up what stands in f and below.
+func (f *folder) finish() *folder {
+	f.total = 1 + len(f.files)
+	for _, x := range f.files {
+		f.again = earlier(f.again, x.again)
+	}
+	for _, x := range f.folders {
+		f.again = earlier(f.again, x.again)
+		f.total += x.total
+	}
+	return f
+}
+
+// file is the file of that name, nil if there is none.
+func (f *folder) file(name string) *file {
+	if f == nil {
+		return nil
+	}
+	if i, ok := find(f.files, name, fileName); ok {
+		return f.files[i]
+	}
+	return nil
+}
+
+// folder is the folder of that name, nil if there is none.
+func (f *folder) folder(name string) *folder {
+	if f == nil {
+		return nil
+	}
+	if i, ok := find(f.folders, name, (*folder).name); ok {
+		return f.folders[i]
+	}
+	return nil
+}
+
+// nearest is the folder of that path, or the last one on the way to it that is
+// there.
+func (f *folder) nearest(path string) *folder {
+	for path != "" {
+		var name string
+		name, path, _ = strings.Cut(path, "/")
+		next := f.folder(name)
+		if next == nil {
+			return f
+		}
+		f = next
+	}
+	return f
+}
+
+func fileName(f *file) string { return f.name }
+
+func find[T any](sorted []T, name string, of func(T) string) (int, bool) {
+	return slices.BinarySearchFunc(sorted, name, func(x T, name string) int { return strings.Compare(of(x), name) })
+}
+
+// put replaces the element of that name in a sorted slice that is ours to write;
+// present says whether there is one from now on.
+func put[T any](sorted []T, x T, name string, of func(T) string, present bool) []T {
+	i, ok := find(sorted, name, of)
+	switch {
+	case ok && present:
+		sorted[i] = x
+	case ok:
+		return slices.Delete(sorted, i, i+1)
+	case present:
+		return slices.Insert(sorted, i, x)
+	}
+	return sorted
+}
+
+// maxFolderDepth is how many folders may stand in each other: the last segment of
+// an ID is the child's name.
+const maxFolderDepth = child.MaxDepth - 1
+
+// maxTree bounds what one look reads, so that a link bomb (folders that link to
+// folders that link to folders) costs seconds and not the machine. It leaves
+// room for 10,000 children in 10,000 folders and for as much again that is
+// broken.
+const maxTree = 50_000
+
+// reader takes one look.
+type reader struct {
+	disk   disk
+	root   string // absolute
+	now    time.Time
+	timing Timing
+	strict bool   // refuse what others may write
+	self   uint32 // our user
+
+	left    int  // of maxTree
+	swapped bool // below a link that leads elsewhere now: what is there was made before
+	changed bool // what counts differs from the scan before
+	moved   bool // what must be watched does
+}
+
+// read looks at the dirty part of the tree and at what waits for its time.
+func (r *reader) read(prev Scan, d *dirt) Scan {
+	r.left = maxTree
+	real, trail, err := follow(r.disk, "/", r.root)
+	seen := Scan{trail: trail, busy: gitAtWork(r.disk, r.root)}
+	r.moved = r.moved || !slices.Equal(trail, prev.trail)
+	if err == nil {
+		seen.top = r.folder(prev.top, location{path: "", real: real}, d, nil)
+		if seen.top == nil {
+			err = fs.ErrNotExist
+		} else if seen.top.fault != nil {
+			seen.top, seen.fault = nil, seen.top.fault
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		seen.missing = true
+	} else if err != nil {
+		seen.fault = &Problem{Reason: "the manifests directory cannot be read: " + cause(err), Hint: r.root}
+	}
+	r.changed = r.changed || seen.missing != prev.missing || !sameProblem(seen.fault, prev.fault) || seen.busy != prev.busy
+	return seen
+}
+
+func sameProblem(a, b *Problem) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// location is where a folder stands: its path in the tree and on disk.
+type location struct {
+	path, real string
+	trail      []hop
+}
+
+// folder looks at one folder; nil if it is not there. outer are the folders that
+// it stands in.
+func (r *reader) folder(prev *folder, at location, d *dirt, outer []identity) *folder {
+	if prev != nil && prev.real != at.real {
+		defer func(was bool) { r.swapped = was }(r.swapped)
+		r.swapped, d = true, everything()
+	}
+	if prev != nil && d == nil && !due(prev.again, r.now) {
+		r.left -= prev.total
+		return prev
+	}
+	m, err := r.disk.Stat(at.real)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	f := &folder{path: at.path, real: at.real, trail: at.trail, ident: m.identity, since: changeTime(m.identity, r.now)}
+	if prev != nil && prev.ident == f.ident {
+		f.since = prev.since
+	}
+	f.fault = r.folderFault(f, m, err, outer)
+	if f.fault == nil {
+		f.fault = r.fill(f, prev, d, append(outer[:len(outer):len(outer)], m.identity))
+	}
+	if f.fault != nil {
+		f.files, f.folders = nil, nil
+	}
+	r.left--
+	r.changed = r.changed || prev == nil || !sameProblem(prev.fault, f.fault)
+	r.moved = r.moved || prev == nil || prev.real != f.real || !prev.ident.sameObject(f.ident) || !slices.Equal(prev.trail, f.trail)
+	return f.finish()
+}
+
+// folderFault says why a folder must not be read.
+func (r *reader) folderFault(f *folder, m meta, err error, outer []identity) *Problem {
+	p := &Problem{File: f.path}
+	switch {
+	case err != nil:
+		p.Reason = "the folder cannot be read: " + cause(err)
+		p.Hint = "its children are kept as they are"
+	case !m.mode.IsDir():
+		p.Reason = r.label(f.path, f.real) + " is not a folder"
+	case slices.ContainsFunc(outer, m.sameObject):
+		p.Reason, p.Hint = "the link leads back to a folder that it stands in", "remove the link"
+	case strings.Count(f.path, "/")+1 > maxFolderDepth:
+		p.Reason, p.Hint = "folders may be 32 levels deep at most, the child's name included", "move it up"
+	case r.left <= 0:
+		p.Reason, p.Hint = "there are too many files and folders; the rest is not read", "are there links in a circle?"
+	default:
+		return r.folderOwner(f, m)
+	}
+	return p
+}
+
+// folderOwner refuses a folder in which others may put manifests.
+func (r *reader) folderOwner(f *folder, m meta) *Problem {
+	if !r.strict {
+		return nil
+	}
+	reason, hint, ok := ownerProblem(f.real, m, r.self, false)
+	if ok || r.disk.Guarded(f.real) {
+		return nil
+	}
+	return &Problem{File: f.path, Reason: reason, Hint: hint}
+}
+
+// joinPath is name in a folder of the tree.
+func joinPath(folder, name string) string {
+	if folder == "" {
+		return name
+	}
+	return folder + "/" + name
+}
+
+// label is how people call a folder: its path in the tree, or on disk.
+func (r *reader) label(path, real string) string {
+	if path == "" {
+		return real
+	}
+	return path
+}
+
+// cause is an error without the name of the system call and the path.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return err.Error()
+}
