@@ -48,6 +48,8 @@ func unreadable(data []byte) (Problem, bool) {
 			return at("the file is not text in UTF-8", "save it as UTF-8")
 		case r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f:
 			return at(fmt.Sprintf("the file holds the control character 0x%02x: is it a manifest?", r), "write control characters as escapes in double quotes")
+		case r == '\r' && !bytes.HasPrefix(data[i:], []byte("\r\n")), r == '\u0085', r == '\u2028', r == '\u2029':
+			return at(fmt.Sprintf("the file holds the line break %U, which programs do not agree about", r), "save it with line feeds; inside a text write the character as an escape in double quotes")
 		}
 		i += size
 	}

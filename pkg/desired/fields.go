@@ -64,8 +64,8 @@ type dependency struct {
 }
 
 type runAs struct {
-	User                account   `json:"user" about:"A name or a number."`
-	Group               account   `json:"group" about:"A name or a number."`
+	User                *account  `json:"user" about:"A name or a number."`
+	Group               *account  `json:"group" about:"A name or a number."`
 	SupplementaryGroups []account `json:"supplementary_groups" about:"Names or numbers."`
 	NoNewPrivs          *bool     `json:"no_new_privs" jsonschema:"default=false" about:"Its processes can gain no privileges, not even by a set-user-id program."`
 	Umask               *string   `json:"umask" jsonschema:"pattern=^0?[0-7][0-7][0-7]$" hint:"write an octal number in quotes, such as \"0027\"" about:"An octal number in quotes."`
@@ -73,8 +73,8 @@ type runAs struct {
 
 type envVar struct {
 	Name      string  `json:"name" jsonschema:"required,pattern=^[A-Za-z_.-][A-Za-z0-9_.-]*$" hint:"use letters, digits and _ . - only, and no digit first" about:"The variable."`
-	Value     *string `json:"value" about:"Its value. Exactly one of value and secret_ref is set."`
-	SecretRef *string `json:"secret_ref" jsonschema:"pattern=^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$" hint:"write ${NAME}, where NAME is declared under secrets" about:"A declared secret, as ${NAME}."`
+	Value     *string `json:"value" jsonschema:"oneof_required=value" about:"Its value. Exactly one of value and secret_ref is set."`
+	SecretRef *string `json:"secret_ref" jsonschema:"oneof_required=secret_ref,pattern=^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$" hint:"write ${NAME}, where NAME is declared under secrets" about:"A declared secret, as ${NAME}."`
 }
 
 type secret struct {

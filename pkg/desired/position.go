@@ -55,3 +55,14 @@ func join(parent, field string) string {
 	}
 	return parent + "." + field
 }
+
+// safe is a key that a manifest made up, as a part of a path: one short word
+// that can end no line of a log.
+func safe(key string) string {
+	for _, r := range key {
+		if r <= ' ' || r > '~' {
+			return quoted(key)
+		}
+	}
+	return cut(key)
+}

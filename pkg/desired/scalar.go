@@ -62,9 +62,9 @@ func (w *walk) text(n *yaml.Node, path string) (string, bool) {
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		w.report(path, w.sectionPlace(path, at), "is "+kindOf(n)+"; want a text", "")
-	case n.Tag == "!!null":
+	case n.Tag == "!!null" && n.Value == "":
 		w.report(path, at, "is empty; want a text", "give it a value, or write \"\" for an empty text")
-	case n.Tag == "!!merge" && plain, n.Tag != "!!str" && readings[n.Tag] != "" && plain, truth && plain:
+	case plain && (truth || n.Tag != "!!str" && readings[n.Tag] != ""):
 		reading := readings[n.Tag]
 		if truth {
 			reading = "a boolean"
@@ -93,8 +93,7 @@ func (w *walk) truth(n *yaml.Node, path string) (value, ok bool) {
 		return lower == "true", true
 	}
 	if lower == "true" || lower == "false" {
-		truths := "remove the quotes"
-		w.report(path, at, quoted(n.Value)+" is a text; want true or false", truths)
+		w.report(path, at, quoted(n.Value)+" is a text; want true or false", "remove the quotes")
 		return false, false
 	}
 	if word, known := truths[lower]; known && n.Kind == yaml.ScalarNode {

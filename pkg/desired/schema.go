@@ -27,7 +27,27 @@ func Schema() ([]byte, error) {
 	}
 	s := r.Reflect(&manifestFields{})
 	s.Title = "reconciler manifest"
+	s.If = &jsonschema.Schema{Properties: jsonschema.NewProperties(), Required: []string{"kind"}}
+	s.If.Properties.Set("kind", &jsonschema.Schema{Const: string(child.Supervisor)})
+	s.Then, s.Else = without("worker"), without("supervisor")
 	return json.MarshalIndent(s, "", "  ")
+}
+
+// without is the schema of what has no field of role.
+func without(role string) *jsonschema.Schema {
+	s := &jsonschema.Schema{Properties: jsonschema.NewProperties()}
+	for _, f := range layouts()[reflect.TypeFor[manifestFields]()].fields {
+		if f.role == role {
+			s.Properties.Set(f.name, jsonschema.FalseSchema)
+		}
+	}
+	return s
+}
+
+// JSONSchemaExtend says that a dependency may also be a name alone.
+func (dependency) JSONSchemaExtend(s *jsonschema.Schema) {
+	section := *s
+	*s = *either(&jsonschema.Schema{Type: "string"}, &section)
 }
 
 // schemaOf is the schema of the types that read themselves.

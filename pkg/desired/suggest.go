@@ -19,7 +19,7 @@ var synonyms = map[string]string{
 
 	"always": "permanent", "unlessstopped": "permanent", "true": "permanent", "onfailure": "transient", "never": "temporary", "no": "temporary", "false": "temporary",
 	"healthy": "ready", "servicehealthy": "ready", "servicestarted": "started", "servicecompletedsuccessfully": "completed", "succeeded": "completed",
-	"oneforone": "one_for_one", "async": "async_worker", "blocking": "blocking_worker", "folder": "supervisor", "required": "critical",
+	"oneforone": "one_for_one", "async": "async_worker", "worker": "async_worker", "service": "async_worker", "process": "async_worker", "blocking": "blocking_worker", "folder": "supervisor", "required": "critical",
 }
 
 // wrongSection hints at fields that exist, but elsewhere.

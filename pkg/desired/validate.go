@@ -125,9 +125,9 @@ func (p *httpProbe) check(c *checker) {
 	}
 	for name, value := range p.Headers {
 		if !headerName.MatchString(name) {
-			c.problem("headers."+name, quoted(name)+" is not the name of a header", "use letters, digits and - only")
+			c.problem("headers."+safe(name), quoted(name)+" is not the name of a header", "use letters, digits and - only")
 		} else if strings.ContainsAny(value, "\r\n") {
-			c.problem("headers."+name, "the value of a header has one line", "remove the line breaks")
+			c.problem("headers."+safe(name), "the value of a header has one line", "remove the line breaks")
 		}
 	}
 	if p.BodyMatch != nil {

@@ -160,9 +160,10 @@ func (w *walk) known(key *yaml.Node, path string, l *layout) (int, bool) {
 		w.report(path, at, "a key is "+kindOf(key)+"; want the name of a field", "")
 	case key.Tag == "!!merge":
 		w.report(join(path, "<<"), at, "merge keys (<<) are not supported", "repeat the fields, or put them under defaults of the folder's supervisor")
+	case key.Value == "":
+		w.report(path, at, "a key is empty; want the name of a field", "")
 	case !ok:
-		name := []rune(key.Value)
-		w.report(join(path, string(name[:min(len(name), 80)])), at, "there is no such field", meant(key.Value, path, l.names()))
+		w.report(join(path, safe(key.Value)), at, "there is no such field", meant(key.Value, path, l.names()))
 	default:
 		return i, true
 	}
@@ -210,7 +211,7 @@ func (w *walk) words(n *yaml.Node, path string, dst reflect.Value) {
 		if !ok {
 			continue
 		}
-		full := join(path, key)
+		full := join(path, safe(key))
 		if _, twice := words[key]; twice {
 			w.report(full, position{p.key.Line, p.key.Column}, "appears twice", "keep one of them")
 			continue
