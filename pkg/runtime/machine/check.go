@@ -85,8 +85,6 @@ func (t *Tree) checkRest(s *state) error {
 		return fmt.Errorf("rest until %v", s.rest)
 	case limit == nil && len(s.restarts) > 0:
 		return fmt.Errorf("%d restarts are counted without a limit", len(s.restarts))
-	case limit != nil && len(s.restarts) > limit.MaxRestarts:
-		return fmt.Errorf("%d restarts with a limit of %d", len(s.restarts), limit.MaxRestarts)
 	case !slices.IsSorted(s.restarts):
 		return fmt.Errorf("restarts out of order: %v", s.restarts)
 	case len(s.exits) > child.MaxExits:

@@ -63,7 +63,7 @@ func (t *Tree) account(s *state) {
 	switch {
 	case !s.hasAttempt() || s.live.epoch == t.epoch:
 	case s.phase == child.Starting && !s.live.asked:
-		s.live.retry, s.live.wantsSlot = moment{}, true
+		s.live.epoch, s.live.retry, s.live.wantsSlot = t.epoch, moment{}, true
 	case s.phase == child.Starting && t.shutdown != nil:
 		t.ended(s, nil)
 	case s.phase == child.Starting:

@@ -44,11 +44,13 @@ func (t *Tree) records() []Record {
 	if len(t.out.unsaved) == 0 {
 		return nil
 	}
-	recs := make([]Record, 0, len(t.out.unsaved))
+	newest := make(map[child.ID]*state, len(t.out.unsaved)) // a child may be gone and come again
 	for _, s := range t.out.unsaved {
-		next := t.children[s.id]
-		replaced := s.gone && next != nil && next.unsaved // its successor's record says it all
-		if s.unsaved && !replaced {
+		newest[s.id] = s
+	}
+	recs := make([]Record, 0, len(newest))
+	for _, s := range t.out.unsaved {
+		if s.unsaved && newest[s.id] == s {
 			recs = append(recs, t.record(s))
 		}
 		s.unsaved, s.sync = false, false
