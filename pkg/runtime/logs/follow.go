@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// pollEvery is how often an idle follower looks. A look that finds nothing new
-// is one stat.
+// pollEvery is how often an idle follower looks. Such a look is three stats.
 const pollEvery = 100 * time.Millisecond
 
 // ErrNoPrevious says that the log knows of no attempt before the newest one.
@@ -58,6 +57,8 @@ type follower struct {
 
 	file  *os.File // the one that pos is in; nil before the first
 	start int64    // its position
+
+	index os.FileInfo // of the index when it was looked at last; nil: there was none
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -71,11 +72,11 @@ func (f *follower) run(ctx context.Context) error {
 	if follow {
 		f.until = math.MaxInt64
 	}
-	for {
-		if _, err := f.drain(ctx); err != nil || f.pos >= f.until {
-			return err
-		}
+	for f.pos < f.until {
 		more, err := f.advance(ctx)
+		if err == nil && more {
+			_, err = f.drain(ctx)
+		}
 		if err != nil || !more && !follow {
 			return err
 		}
@@ -85,6 +86,7 @@ func (f *follower) run(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
 }
 
 // begin finds the part that is wanted.
@@ -139,8 +141,8 @@ func (f *follower) drain(ctx context.Context) (n int64, err error) {
 // advance goes to the file that holds the next byte, and reports whether there
 // may be something to read.
 func (f *follower) advance(ctx context.Context) (bool, error) {
-	if f.unchanged() {
-		return false, nil
+	if known, more := f.glance(); known {
+		return more, nil
 	}
 	v, err := look(f.dir)
 	if err != nil {
@@ -188,18 +190,24 @@ func (v view) at(pos int64) (s segment, ok bool) {
 	return s, len(v.segments) > 0
 }
 
-// unchanged reports whether the open file is still the current one and has been
-// read to its end.
-func (f *follower) unchanged() bool {
-	if f.file == nil {
-		return false
+// glance compares the current file and the index with those of the last look:
+// two stats. If they are the same files, known, all there can be is more output.
+func (f *follower) glance() (known, more bool) {
+	index, _ := os.Stat(filepath.Join(f.dir, indexName)) // nil: none
+	seen := f.index
+	f.index = index
+	if f.file == nil || (index == nil) != (seen == nil) {
+		return false, false
+	}
+	if index != nil && (!os.SameFile(index, seen) || index.Size() != seen.Size()) {
+		return false, false
 	}
 	now, err := os.Stat(filepath.Join(f.dir, currentName))
-	if err != nil || now.Size() != f.pos-f.start {
-		return false
+	if err != nil || now.Size() < f.pos-f.start {
+		return false, false
 	}
 	held, err := f.file.Stat()
-	return err == nil && os.SameFile(now, held)
+	return err == nil && os.SameFile(now, held), now.Size() > f.pos-f.start
 }
 
 // holds reports whether the open file is the segment's. The name has another
