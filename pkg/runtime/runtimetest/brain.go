@@ -1,0 +1,274 @@
+package runtimetest
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+)
+
+// startSlots is small, so that children wait for one.
+const startSlots = 2
+
+// brain is one life of the process around the tree: the shell of package
+// runtime, cut into single steps so that it can be killed between any two.
+type brain struct {
+	s      *sim
+	tree   *machine.Tree
+	begun  time.Duration // the zero of its Instant
+	link   *link         // nil: not connected
+	told   int           // the number of the link whose Adopted the tree has seen
+	events []arrival
+	inbox  []machine.Command
+	todo   []func() // what is left of the last Ready, in order
+	board  map[child.ID]*child.Snapshot
+	asked  map[machine.CommandID]machine.Verb
+	spins  int // Ticked in a row that changed neither the time nor the deadline
+}
+
+// arrival is an event and the number of the link that it came from.
+type arrival struct {
+	machine.Event
+	link int
+}
+
+// newBrain restores a tree from what earlier lives recorded.
+func newBrain(s *sim) *brain {
+	b := &brain{s: s, begun: s.now, board: map[child.ID]*child.Snapshot{}, asked: map[machine.CommandID]machine.Verb{}}
+	cfg := machine.Config{StartSlots: startSlots, Seed: s.opt.Seed}
+	b.tree = machine.Restore(cfg, 0, s.wall(), s.restored())
+	for _, id := range b.tree.IDs() {
+		b.publish(id)
+	}
+	b.take()
+	return b
+}
+
+// restored is the newest record of each child, read back as a real store would.
+func (s *sim) restored() []machine.Record {
+	var recs []machine.Record
+	for _, id := range slices.Sorted(maps.Keys(s.store)) {
+		data, err := json.Marshal(s.store[id])
+		if err != nil {
+			s.failf("record of %s: %v", id, err)
+		}
+		var rec machine.Record
+		if err := json.Unmarshal(data, &rec); err != nil {
+			s.failf("record of %s: %v", id, err)
+		}
+		if rec.Gone && s.broken(ForgetRemoved) {
+			continue
+		}
+		recs = append(recs, rec)
+	}
+	return recs
+}
+
+func (b *brain) instant() machine.Instant { return machine.Instant(b.s.now - b.begun) }
+
+// connect opens a connection; a shim is started when none lives.
+func (b *brain) connect() {
+	s := b.s
+	if s.shim == nil {
+		s.shim = newShim(s)
+		s.logf("a shim begins, %d rows in its table", len(s.table.rows))
+	}
+	s.links++
+	b.link = &link{number: s.links}
+	s.shim.waiting = append(s.shim.waiting, b.link)
+	s.logf("link %d is open", b.link.number)
+}
+
+// receive takes one event from the connection; at its end it is lost.
+func (b *brain) receive() {
+	l := b.link
+	if len(l.down) > 0 {
+		b.events = append(b.events, arrival{l.down[0], l.number})
+		l.down = l.down[1:]
+		return
+	}
+	b.receiveAll(l)
+}
+
+func (b *brain) receiveAll(l *link) {
+	for _, ev := range l.down {
+		b.events = append(b.events, arrival{ev, l.number})
+	}
+	l.down = nil
+	b.events = append(b.events, arrival{machine.Detached{Reason: "connection lost"}, l.number})
+	b.link = nil
+}
+
+func (b *brain) canReceive() bool {
+	return b.link != nil && (len(b.link.down) > 0 || b.link.dead)
+}
+
+// tickDue reports whether the alarm that the tree asked for has rung.
+func (b *brain) tickDue() bool {
+	at, ok := b.tree.Next()
+	return ok && at <= b.instant()
+}
+
+func (b *brain) canStep() bool {
+	return len(b.todo) == 0 && !b.tree.Done() && (len(b.events) > 0 || len(b.inbox) > 0 || b.tickDue())
+}
+
+// turn takes one or several events, in the order of none of the sources, and
+// then what they left to do.
+func (b *brain) turn(most int) {
+	for range most {
+		if !b.canStep() {
+			break
+		}
+		b.stepOne()
+	}
+	b.take()
+}
+
+func (b *brain) stepOne() {
+	var sources []func()
+	if len(b.events) > 0 {
+		sources = append(sources, b.stepEvent)
+	}
+	if len(b.inbox) > 0 {
+		sources = append(sources, b.stepCommand)
+	}
+	if b.tickDue() {
+		sources = append(sources, b.stepTick)
+	}
+	sources[b.s.rng.IntN(len(sources))]()
+}
+
+func (b *brain) stepEvent() {
+	ev := b.events[0]
+	b.events = b.events[1:]
+	b.spins = 0
+	b.step(ev.Event)
+	if _, ok := ev.Event.(machine.Adopted); ok {
+		b.told = ev.link
+	}
+}
+
+func (b *brain) stepCommand() {
+	c := b.inbox[0]
+	b.inbox = b.inbox[1:]
+	b.spins = 0
+	b.asked[c.ID] = c.Verb
+	b.s.truth.commanded(b.tree, c)
+	b.step(c)
+	b.s.truth.commanded(b.tree, c)
+}
+
+// stepTick also sees to it that a deadline is not asked for again and again
+// without anything coming of it.
+func (b *brain) stepTick() {
+	b.step(machine.Ticked{})
+	if !b.tickDue() {
+		b.spins = 0
+		return
+	}
+	if b.spins++; b.spins > 100 {
+		at, _ := b.tree.Next()
+		b.s.failf("the tree spins: Next is %v at %v, again and again", time.Duration(at), time.Duration(b.instant()))
+	}
+}
+
+func (b *brain) step(ev machine.Event) {
+	b.s.logf("brain: %s", show(ev))
+	b.tree.Step(b.instant(), b.s.wall(), ev)
+	if err := b.tree.Check(); err != nil {
+		b.s.failf("after %s: the tree is inconsistent: %v", show(ev), err)
+	}
+}
+
+// take turns a Ready into single steps, in its order: records, effects,
+// snapshots, replies.
+func (b *brain) take() {
+	r := b.tree.Ready()
+	records, effects := make([]func(), 0, len(r.Records)), make([]func(), 0, len(r.Effects))
+	for _, rec := range r.Records {
+		records = append(records, func() { b.record(rec) })
+	}
+	for _, e := range r.Effects {
+		effects = append(effects, func() { b.act(e) })
+	}
+	switch {
+	case b.s.broken(ActFirst):
+		b.todo = append(effects, records...)
+	case b.s.broken(SkipRecords):
+		b.todo = effects
+	default:
+		b.todo = append(records, effects...)
+	}
+	for _, id := range r.Changed {
+		b.todo = append(b.todo, func() { b.publish(id) })
+	}
+	for _, reply := range r.Replies {
+		b.todo = append(b.todo, func() { b.reply(reply) })
+	}
+}
+
+// carryOut does the next step of the last Ready.
+func (b *brain) carryOut() {
+	next := b.todo[0]
+	b.todo = b.todo[1:]
+	next()
+	if len(b.todo) == 0 {
+		b.allAnswered()
+	}
+}
+
+func (b *brain) record(rec machine.Record) {
+	b.s.logf("brain: records %s", show(rec))
+	b.s.truth.written(rec)
+	b.s.store[rec.ID] = rec
+}
+
+// act sends an effect to the shim. It is dropped while the tree has not yet seen
+// what lives on the connection that is open now.
+func (b *brain) act(e machine.Effect) {
+	if sig, ok := e.(machine.Signal); ok {
+		b.s.truth.asked(sig)
+		if b.s.broken(DropSignals) {
+			return
+		}
+	}
+	open := b.link != nil && !b.link.dead
+	if !open || b.told != b.link.number && !b.s.broken(SendEarly) {
+		b.s.logf("brain: drops %s", show(e))
+		return
+	}
+	b.s.logf("brain: asks %s", show(e))
+	b.link.up = append(b.link.up, e)
+}
+
+func (b *brain) publish(id child.ID) {
+	snap, ok := b.tree.Snapshot(id)
+	if !ok {
+		delete(b.board, id)
+		return
+	}
+	b.board[id] = snap
+}
+
+func (b *brain) reply(r machine.Reply) {
+	b.s.logf("brain: answers %d: %s %s %s", r.To, r.Decision, r.Code, r.Message)
+	if _, ok := b.asked[r.To]; !ok {
+		b.s.failf("reply to command %d, which was not asked or was answered before", r.To)
+	}
+	delete(b.asked, r.To)
+	b.s.operator.answered(r)
+}
+
+// allAnswered checks that every command was answered in the step that took it;
+// a shutdown is answered at its end.
+func (b *brain) allAnswered() {
+	for _, id := range slices.Sorted(maps.Keys(b.asked)) {
+		if b.asked[id] != machine.ShutdownTree {
+			b.s.failf("command %d (%s) was not answered", id, b.asked[id])
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package runtimetest
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+)
+
+// fate is all that really happened to one attempt.
+type fate struct {
+	key       child.Key
+	begun     bool // a process was made
+	over      bool // it ended
+	ends      ending
+	tabled    bool // a shim wrote down that it runs
+	seen      bool // a shim wrote down how it ended
+	recorded  bool // the brain recorded that it ended
+	kind      child.ExitKind
+	mayStop   bool     // a command asked for its end
+	killed    bool     // the brain asked for the end of its whole tree
+	left      bool     // its exit was reported with the names of what still lived
+	maySignal []string // signals that an operator asked for
+}
+
+// bound says that a child may not start more often than this: it was paused,
+// quarantined or removed, and somebody was told so.
+type bound struct {
+	id          child.ID
+	incarnation uint64
+	attempt     child.Attempt
+	verb        machine.Verb
+}
+
+func (b bound) forbids(key child.Key) bool {
+	return b.id == key.ID && b.incarnation == key.Incarnation && child.Attempt(key.Generation)+1 > b.attempt
+}
+
+// truth is told everything by the kernel and compares it with what the others
+// believe and do.
+type truth struct {
+	s       *sim
+	fates   map[child.Key]*fate
+	order   []*fate
+	gone    map[child.ID]uint64         // incarnations that were removed, up to this one
+	newest  map[child.ID]child.Key      // that was ever started
+	bounds  []bound                     // in force
+	pending map[machine.CommandID]bound // in force once the command is answered
+}
+
+func newTruth(s *sim) *truth {
+	return &truth{
+		s: s, fates: map[child.Key]*fate{}, gone: map[child.ID]uint64{}, newest: map[child.ID]child.Key{},
+		pending: map[machine.CommandID]bound{},
+	}
+}
+
+func (t *truth) of(key child.Key) *fate {
+	f := t.fates[key]
+	if f == nil {
+		f = &fate{key: key}
+		t.fates[key] = f
+		t.order = append(t.order, f)
+	}
+	return f
+}
+
+// started is called when a process is made.
+func (t *truth) started(key child.Key) {
+	f := t.of(key)
+	switch last, known := t.newest[key.ID]; {
+	case f.begun:
+		t.s.failf("%s starts a second time", key)
+	case known && !last.OlderThan(key):
+		t.s.failf("%s starts after %s", key, last)
+	case f.recorded:
+		t.s.failf("%s starts after its end was recorded (%s)", key, f.kind)
+	case t.gone[key.ID] >= key.Incarnation:
+		t.s.failf("%s starts after the child was removed", key)
+	}
+	for _, b := range t.bounds {
+		if b.forbids(key) {
+			t.s.failf("%s starts though the child was stopped at attempt %d: %s", key, b.attempt, b.verb)
+		}
+	}
+	f.begun = true
+	t.newest[key.ID] = key
+}
+
+func (t *truth) ended(key child.Key, ends ending) {
+	f := t.of(key)
+	f.over, f.ends = true, ends
+}
+
+func (t *truth) tabled(key child.Key) { t.of(key).tabled = true }
+
+func (t *truth) seen(key child.Key) {
+	t.of(key).seen = true
+	t.s.count.Exits++
+}
+
+// leftBehind is called when a shim gives up on the rest of a tree.
+func (t *truth) leftBehind(key child.Key) {
+	t.of(key).left = true
+	t.s.count.Leftovers++
+}
+
+// written is called with each record before it replaces the older one.
+func (t *truth) written(rec machine.Record) {
+	if was, ok := t.s.store[rec.ID]; ok {
+		t.rises(was, rec)
+	}
+	if rec.Gone {
+		t.gone[rec.ID] = rec.Incarnation
+		t.s.count.Removals++
+		for _, p := range t.s.kernel.procs {
+			if p.alive && p.main && p.key.ID == rec.ID && p.key.Incarnation == rec.Incarnation {
+				t.s.failf("%s is recorded as removed while %s lives", rec.ID, p.key)
+			}
+		}
+	}
+	for _, e := range rec.Exits {
+		t.exitRecorded(child.Key{ID: rec.ID, Incarnation: rec.Incarnation, Generation: e.Generation}, e)
+	}
+}
+
+// rises checks that the numbers of a child only rise.
+func (t *truth) rises(was, rec machine.Record) {
+	switch {
+	case rec.Incarnation < was.Incarnation:
+		t.s.failf("%s: incarnation %d is recorded after %d", rec.ID, rec.Incarnation, was.Incarnation)
+	case rec.Incarnation > was.Incarnation:
+		return
+	case was.Gone && !rec.Gone:
+		t.s.failf("%s: incarnation %d is recorded after it was removed", rec.ID, rec.Incarnation)
+	case rec.Generation < was.Generation || rec.Attempt < was.Attempt:
+		if !rec.Gone {
+			t.s.failf("%s: generation %d, attempt %d are recorded after %d, %d",
+				rec.ID, rec.Generation, rec.Attempt, was.Generation, was.Attempt)
+		}
+	}
+}
+
+// exitRecorded compares a recorded exit with what really happened. A code is
+// never invented, and a code that somebody saw is never lost.
+func (t *truth) exitRecorded(key child.Key, e *child.Exit) {
+	f := t.of(key)
+	if f.recorded {
+		if f.kind != e.Kind {
+			t.s.failf("%s: its end was recorded as %s and now as %s", key, f.kind, e.Kind)
+		}
+		return
+	}
+	f.recorded, f.kind = true, e.Kind
+	told := e.Code != nil || e.Signal != ""
+	switch {
+	case f.begun && !f.over:
+		t.s.failf("%s is recorded as %s while it lives", key, e.Kind)
+	case e.Kind == child.StartFailure && (f.tabled || told):
+		t.s.failf("%s is recorded as a failed start, but it ran", key)
+	case told && !f.seen:
+		t.s.failf("%s: an exit that nobody saw is recorded with code %v, signal %q", key, e.Code, e.Signal)
+	case told && !f.ends.is(e):
+		t.s.failf("%s: recorded with code %v, signal %q, but it ended with %v", key, e.Code, e.Signal, f.ends)
+	case !told && f.seen:
+		t.s.failf("%s is recorded as %s without its code; it ended with %v, and a shim saw it", key, e.Kind, f.ends)
+	case e.Kind == child.Cancelled && !f.mayStop:
+		t.s.failf("%s is recorded as cancelled, but nobody asked for its end", key)
+	}
+}
+
+func (x ending) is(e *child.Exit) bool {
+	if x.signal != "" {
+		return e.Signal == x.signal && e.Code == nil
+	}
+	return e.Signal == "" && e.Code != nil && *e.Code == x.code
+}
+
+// acknowledged is called when a shim is told to forget an exit.
+func (t *truth) acknowledged(key child.Key) {
+	if !t.of(key).recorded && t.gone[key.ID] < key.Incarnation {
+		t.s.failf("the exit of %s is acknowledged and not recorded", key)
+	}
+}
+
+// signalled is called when a shim is about to deliver a signal.
+func (t *truth) signalled(req machine.Signal) {
+	f := t.of(req.Key)
+	switch {
+	case req.Tree && !f.mayStop:
+		t.s.failf("%s gets %s, but nobody asked for its end", req.Key, req.Signal)
+	case !req.Tree && !slices.Contains(f.maySignal, req.Signal):
+		t.s.failf("%s gets %s, but nobody asked for that", req.Key, req.Signal)
+	case req.Tree && req.Signal == "SIGKILL":
+		t.s.count.Kills++
+	}
+}
+
+// asked is called with each signal that the brain asks for, whether or not
+// anybody hears it.
+func (t *truth) asked(req machine.Signal) {
+	if req.Tree && req.Signal == "SIGKILL" {
+		t.of(req.Key).killed = true
+	}
+}
+
+// commanded is called before and after a command is taken by the tree: the
+// attempts that are current then may be stopped on its behalf.
+func (t *truth) commanded(tree *machine.Tree, c machine.Command) {
+	t.release(c)
+	if c.Verb == machine.ShutdownTree || c.Verb == machine.HurryUp {
+		for _, id := range tree.IDs() {
+			snap, _ := tree.Snapshot(id)
+			t.of(keyOf(snap)).mayStop = true
+		}
+		return
+	}
+	snap, ok := tree.Snapshot(c.Child)
+	if !ok {
+		return
+	}
+	f := t.of(keyOf(snap))
+	switch c.Verb {
+	case machine.SendSignal:
+		f.maySignal = append(f.maySignal, c.Signal)
+	case machine.Remove, machine.Pause, machine.Quarantine:
+		f.mayStop = true
+		t.pending[c.ID] = bound{c.Child, snap.Incarnation, snap.Attempt, c.Verb}
+	case machine.Update:
+		f.mayStop = f.mayStop || c.Spec.Suspend
+	case machine.Replace, machine.Restart:
+		f.mayStop = true
+	}
+}
+
+func keyOf(snap *child.Snapshot) child.Key {
+	return child.Key{ID: snap.ID, Incarnation: snap.Incarnation, Generation: snap.Generation}
+}
+
+// release lifts the bounds that a command may lift, whatever becomes of it.
+func (t *truth) release(c machine.Command) {
+	lifts := func(b bound) bool {
+		if b.id != c.Child || b.verb == machine.Remove {
+			return false
+		}
+		switch c.Verb {
+		case machine.Resume, machine.Restart, machine.Pause, machine.Quarantine:
+			return true
+		case machine.Update, machine.Replace:
+			return b.verb == machine.Quarantine
+		}
+		return false
+	}
+	t.bounds = slices.DeleteFunc(t.bounds, lifts)
+	maps.DeleteFunc(t.pending, func(_ machine.CommandID, b bound) bool { return lifts(b) })
+}
+
+// answered is called when the asker of a command learns what became of it: from
+// then on nothing may undo it.
+func (t *truth) answered(r machine.Reply) {
+	b, ok := t.pending[r.To]
+	delete(t.pending, r.To)
+	if ok && r.Decision != machine.Rejected {
+		t.bounds = append(t.bounds, b)
+	}
+}
