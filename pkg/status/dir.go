@@ -1,0 +1,173 @@
+package status
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"syscall"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// folder is the status directory as Writer needs it. Names are relative, with
+// forward slashes.
+type folder interface {
+	// Replace gives name the content b: whole, or not at all.
+	Replace(name string, b []byte) error
+	// Remove takes a file away, and the folders that are empty without it. A file
+	// that is not there is no error.
+	Remove(name string) error
+	// Read returns the content of a regular file.
+	Read(name string) ([]byte, error)
+	// List says what stands in the directory.
+	List() (listing, error)
+	// RemoveFolder takes a folder away if it is empty.
+	RemoveFolder(id child.ID) error
+	// Intact reports whether the directory is still the one that is written to.
+	Intact() bool
+	// Reopen makes the directory again, and begins to write to the new one.
+	Reopen() error
+	Close() error
+}
+
+// directory is a folder on a file system. It never leaves its root, whatever
+// symbolic links somebody puts there: every step goes through os.Root.
+type directory struct {
+	path string
+	root *os.Root
+
+	// create opens the temporary file; tests put a full disk here.
+	create func(root *os.Root, name string) (io.WriteCloser, error)
+}
+
+// openDirectory makes the directory where it is missing, with its parents.
+func openDirectory(dir string) (*directory, error) {
+	d := &directory{path: dir, create: createFile}
+	if err := d.Reopen(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func createFile(root *os.Root, name string) (io.WriteCloser, error) {
+	return root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o644)
+}
+
+func (d *directory) Reopen() error {
+	if err := os.MkdirAll(d.path, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return err
+	}
+	if d.root != nil {
+		d.root.Close()
+	}
+	d.root = root
+	return nil
+}
+
+func (d *directory) Close() error { return d.root.Close() }
+
+func (d *directory) Intact() bool {
+	there, err := os.Stat(d.path)
+	if err != nil {
+		return false
+	}
+	ours, err := d.root.Stat(".")
+	return err == nil && os.SameFile(there, ours)
+}
+
+func (d *directory) Replace(name string, b []byte) error {
+	temp := tempName(name)
+	f, err := d.create(d.root, temp)
+	if errors.Is(err, fs.ErrNotExist) && path.Dir(name) != "." {
+		if err := d.makeFolder(path.Dir(name)); err != nil {
+			return err
+		}
+		f, err = d.create(d.root, temp)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = d.root.Rename(temp, name)
+	}
+	if err != nil {
+		return errors.Join(err, ignoreMissing(d.root.Remove(temp)))
+	}
+	return nil
+}
+
+// makeFolder makes a folder with its parents. A symbolic link in the place of
+// one is refused, also if it stays within the directory.
+func (d *directory) makeFolder(name string) error {
+	if parent := path.Dir(name); parent != "." {
+		if err := d.makeFolder(parent); err != nil {
+			return err
+		}
+	}
+	err := d.root.Mkdir(name, 0o755)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.realFolder(name)
+}
+
+func (d *directory) realFolder(name string) error {
+	info, err := d.root.Lstat(name)
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is no folder but stands where one must be; remove it", name)
+	}
+	return err
+}
+
+func (d *directory) Remove(name string) error {
+	if err := ignoreMissing(d.root.Remove(name)); err != nil {
+		return err
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if err := d.root.Remove(dir); err != nil {
+			return nil // it is not empty: others stand there
+		}
+	}
+	return nil
+}
+
+func (d *directory) RemoveFolder(id child.ID) error {
+	return d.root.Remove(string(id))
+}
+
+func (d *directory) Read(name string) ([]byte, error) { return read(d.root, name) }
+
+func (d *directory) List() (listing, error) { return list(d.root) }
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+var tempRE = regexp.MustCompile(`^\.[A-Za-z_][A-Za-z0-9_-]*\.json\.tmp-[0-9a-f]{16}$`)
+
+// tempName is a name beside name that nobody can guess. Its leading dot keeps it
+// out of the way of readers.
+func tempName(name string) string {
+	var random [8]byte
+	rand.Read(random[:]) // never fails
+	return path.Join(path.Dir(name), "."+path.Base(name)+".tmp-"+hex.EncodeToString(random[:]))
+}
+
+func isTemp(name string) bool { return tempRE.MatchString(name) }

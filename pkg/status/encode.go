@@ -1,0 +1,185 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// The values of a condition.
+const (
+	isTrue    = "True"
+	isFalse   = "False"
+	isUnknown = "Unknown"
+)
+
+// Declaration is what the desired state says of one child now.
+type Declaration struct {
+	Entry *desired.Entry // nil: no manifest declares it
+	Valid Validity
+}
+
+// Validity is the condition ManifestValid without its generation, and since when
+// it holds.
+type Validity struct {
+	Status  string
+	Reason  string
+	Message string
+	Since   time.Time
+}
+
+// validity judges an entry, nil if there is none. Since is left zero.
+func validity(e *desired.Entry) Validity {
+	switch {
+	case e == nil:
+		return Validity{Status: isUnknown, Reason: "NotDeclared", Message: "no manifest declares this child now"}
+	case len(e.Problems) > 0:
+		message := e.Problems[0].String()
+		if n := len(e.Problems) - 1; n > 0 {
+			message = fmt.Sprintf("%s (and %d more)", message, n)
+		}
+		return Validity{Status: isFalse, Reason: "Broken", Message: message + "; the last valid manifest stays in force"}
+	}
+	return Validity{Status: isTrue, Reason: "Valid"}
+}
+
+// Encode is the status file of one child. The same input gives the same bytes.
+func Encode(s *child.Snapshot, d Declaration) []byte {
+	c := NewChild(s, d)
+	return encode(&c)
+}
+
+// EncodeRuntime is reconciler.json. The same input gives the same bytes.
+func EncodeRuntime(r *Runtime) []byte { return encode(r) }
+
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // people read it: "exit code > 1", not "\u003e"
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		panic("status: a status is always encodable: " + err.Error())
+	}
+	return b.Bytes()
+}
+
+// NewChild is what the file of one child holds, from what the runtime and the
+// desired state say of it. The manifest block is that of the manifest now; a
+// runtime that has not taken it yet shows as an older ObservedGeneration.
+func NewChild(s *child.Snapshot, d Declaration) Child {
+	origin := s.Origin
+	if d.Entry != nil {
+		origin = d.Entry.Origin
+	}
+	c := Child{
+		SchemaVersion: SchemaVersion,
+		ID:            s.ID, Name: s.ID.Name(), Path: s.ID.Path(),
+		Kind: s.Spec.Kind, Criticality: string(s.Spec.Criticality), Tags: s.Spec.Tags,
+		Manifest: Manifest{
+			File: origin.File, Document: origin.Document, Hash: origin.Hash,
+			Generation: origin.Generation, ObservedGeneration: s.Observed, Revision: origin.Revision,
+		},
+		Phase: s.Phase, WaitsFor: s.WaitsFor, Operation: s.Operation, Hold: s.Hold,
+		Generation: s.Generation, Attempt: s.Attempt, RestartCount: s.RestartCount,
+		PID: pid(s.PID), StartedAt: instant(s.StartedAt), ReadyAt: instant(s.ReadyAt),
+		Conditions: conditions(s.Conditions, d.Valid, origin.Generation),
+		Health:     health(s),
+		StopState:  s.StopState, StopDeadline: instant(s.StopDeadline), NextRestartAt: instant(s.NextRestartAt),
+		PendingRestart: s.PendingRestart, Failure: s.Failure,
+		Exits:     make([]Exit, 0, len(s.Exits)),
+		UpdatedAt: instant(latest(s.UpdatedAt, d.Valid.Since)),
+	}
+	if s.RestartLimit.Limit > 0 {
+		c.RestartLimit = &s.RestartLimit
+	}
+	if s.LastExit != nil {
+		last := NewExit(s.LastExit)
+		c.LastExit = &last
+	}
+	for _, e := range s.Exits {
+		c.Exits = append(c.Exits, NewExit(e))
+	}
+	return c
+}
+
+// NewExit is an exit report as files show it.
+func NewExit(e *child.Exit) Exit {
+	return Exit{
+		Generation: e.Generation, Attempt: e.Attempt, PID: pid(e.PID), Kind: e.Kind,
+		Code: e.Code, Signal: e.Signal, CoreDumped: e.CoreDumped, OOMKilled: e.OOMKilled, Reason: e.Reason,
+		StartedAt: instant(e.StartedAt), FinishedAt: instant(e.FinishedAt), Duration: e.Duration,
+		LogTail: append([]string{}, e.LogTail...), Leftovers: e.Leftovers,
+	}
+}
+
+// rank is the order of the conditions in a file.
+var rank = map[child.ConditionType]int{
+	child.ConditionReady: 1, child.ConditionHealthy: 2, child.ConditionDependenciesReady: 3,
+	child.ConditionManifestValid: 4, child.ConditionCrashLooping: 5, child.ConditionNotEnforced: 6,
+	child.ConditionTreeKill: 7, child.ConditionReconciling: 8, child.ConditionStalled: 9,
+}
+
+func conditions(known []child.ConditionState, v Validity, generation uint64) []child.ConditionState {
+	all := make([]child.ConditionState, 0, len(known)+1)
+	all = append(all, known...)
+	all = append(all, child.ConditionState{
+		Type: child.ConditionManifestValid, Status: v.Status, Reason: v.Reason, Message: v.Message,
+		LastTransitionTime: v.Since, ObservedGeneration: generation,
+	})
+	slices.SortStableFunc(all, func(a, b child.ConditionState) int { return rank[a.Type] - rank[b.Type] })
+	for i := range all {
+		all[i].LastTransitionTime = all[i].LastTransitionTime.UTC()
+	}
+	return all
+}
+
+// health is read from the conditions. A health check that is declared but was
+// not looked at yet leaves liveness unknown.
+func health(s *child.Snapshot) Health {
+	h := Health{Liveness: Probe{Status: Unknown}, Readiness: Probe{Status: Unknown}}
+	switch {
+	case s.Ready:
+		h.Readiness.Status = Passing
+	case s.Phase == child.Running:
+		h.Readiness.Status = Failing
+	}
+	if healthy, ok := find(s.Conditions, child.ConditionHealthy); ok {
+		h.Liveness.Message = healthy.Message
+		switch healthy.Status {
+		case isTrue:
+			h.Liveness.Status = Passing
+		case isFalse:
+			h.Liveness.Status = Failing
+		}
+	} else if s.Phase == child.Running && s.Spec.HealthCheck == nil {
+		h.Liveness.Status = Passing
+	}
+	return h
+}
+
+func pid(n int) *int {
+	if n <= 0 {
+		return nil
+	}
+	return &n
+}
+
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
