@@ -89,7 +89,20 @@ func (k *kernel) make(parent *shim, key child.Key, main bool, h habit) *process 
 	return p
 }
 
+// stranger makes a process that has nothing to do with us. It likes to take the
+// number of one that just died.
+func (k *kernel) stranger(life time.Duration) {
+	p := k.make(nil, child.Key{}, false, habit{})
+	p.dieAt = k.s.now + life
+}
+
+func (k *kernel) strangers() int { return k.leftovers(child.Key{}) }
+
+// freePID is the next number that is not in use, or the lowest.
 func (k *kernel) freePID() int {
+	if k.s.chance(50) {
+		k.pid = firstPID - 1
+	}
 	for range lastPID - firstPID + 1 {
 		if k.pid++; k.pid < firstPID || k.pid > lastPID {
 			k.pid = firstPID

@@ -41,6 +41,7 @@ var moves = [...]move{
 	{"shim killed", fault(func(s *sim) bool { return s.shim != nil }, func(f faults) int { return f.crashShim }), (*sim).crashShim},
 	{"both killed", fault(func(s *sim) bool { return s.brain != nil && s.shim != nil }, func(f faults) int { return f.crashBoth }), (*sim).crashBoth},
 	{"cut", fault(func(s *sim) bool { return s.brain != nil && s.brain.link != nil }, func(f faults) int { return f.cut }), (*sim).cutLink},
+	{"stranger", weigh(8, func(s *sim) bool { return s.kernel.strangers() < 4 }), func(s *sim) { s.kernel.stranger(s.upTo(5 * time.Second)) }},
 	{"clock jumps", fault(func(*sim) bool { return true }, func(f faults) int { return f.jump }), (*sim).jump},
 }
 

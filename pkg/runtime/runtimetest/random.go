@@ -44,8 +44,8 @@ func drawHabits(rng *rand.Rand) habits {
 	return habits{
 		instant: percent(rng, 40), short: percent(rng, 50), forever: percent(rng, 80),
 		fails: percent(rng, 100), crashes: percent(rng, 40),
-		ignores: percent(rng, 40), uninterruptible: percent(rng, 20),
-		forks: percent(rng, 40), escapes: 50, unstartable: percent(rng, 20), unidentified: 30,
+		ignores: percent(rng, 40), uninterruptible: percent(rng, 40),
+		forks: percent(rng, 60), escapes: 50, unstartable: percent(rng, 20), unidentified: 30,
 	}
 }
 

@@ -120,7 +120,7 @@ func (s *sim) checkBounds() {
 // checkProcesses checks that no process lives that no child shows.
 func (s *sim) checkProcesses() {
 	for _, p := range s.kernel.procs {
-		if s.weak && !p.main {
+		if p.key.IsZero() || s.weak && !p.main {
 			continue
 		}
 		snap, ok := s.brain.tree.Snapshot(p.key.ID)
@@ -160,6 +160,9 @@ func (s *sim) checkShutdown() {
 		s.checkOutcome(o)
 	}
 	for _, p := range s.kernel.procs {
+		if p.key.IsZero() {
+			continue
+		}
 		named := !p.main && (s.weak || s.truth.of(p.key).left)
 		if p.alive && !failed[p.key.ID] && !named {
 			s.failf("shutdown: pid %d of %s lives (main %v); its outcome is not abort_failed", p.pid, p.key, p.main)

@@ -294,7 +294,7 @@ func (m *shim) forget(r *run) {
 func (m *shim) nextTimer() time.Duration {
 	at := never
 	for _, r := range m.runs {
-		if r.stage == reaped && r.killed {
+		if r.stage == reaped && r.killed && r.giveUp > m.s.now {
 			at = min(at, r.giveUp)
 		}
 	}

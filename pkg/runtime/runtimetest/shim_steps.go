@@ -31,7 +31,7 @@ func (m *shim) actionable(r *run) bool {
 	case running:
 		return !r.missed && (r.proc == nil || !r.proc.alive)
 	case reaped:
-		return m.treeGone(r) || !r.told && !r.killed || r.killed && r.giveUp <= m.s.now
+		return m.treeGone(r) || !r.told && !r.killed || m.givesUp(r)
 	}
 	return false
 }
@@ -159,6 +159,13 @@ func (m *shim) finish(r *run) {
 	if m.s.broken(ForgetExits) {
 		m.forget(r)
 	}
+}
+
+// givesUp reports whether the rest of a tree was given long enough to die. While
+// its main process lives, which is possible only for a start that was found in
+// the middle, there is no exit to report.
+func (m *shim) givesUp(r *run) bool {
+	return r.killed && r.giveUp <= m.s.now && m.s.kernel.mainOf(r.key) == nil
 }
 
 func (m *shim) treeGone(r *run) bool { return !m.s.kernel.populated(r.key) }
