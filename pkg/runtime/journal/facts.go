@@ -1,0 +1,224 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+)
+
+const (
+	factsExt     = ".jsonl"
+	factsMaxSize = 10 << 20
+	factsKept    = 5
+)
+
+// Entry is one fact as it stands in the journal.
+type Entry struct {
+	Sequence    uint64           `json:"sequence"` // from 1, without gaps
+	Time        time.Time        `json:"time"`
+	Type        machine.FactKind `json:"type"`
+	ChildID     child.ID         `json:"child_id,omitempty"`
+	Generation  child.Generation `json:"generation"`
+	Attempt     child.Attempt    `json:"attempt"`
+	PID         int              `json:"pid,omitempty"`
+	Reason      string           `json:"reason,omitempty"`
+	RequestedBy string           `json:"requested_by,omitempty"`
+	Request     string           `json:"request_reason,omitempty"` // why it was requested, if Reason says something else
+	Delay       child.Millis     `json:"delay_ms,omitempty"`
+	Exit        *child.Exit      `json:"exit,omitempty"`
+}
+
+func entryOf(f machine.Fact, sequence uint64, wall time.Time) Entry {
+	e := Entry{
+		Sequence: sequence, Time: wall.UTC(), Type: f.Kind, ChildID: f.Child,
+		Generation: f.Generation, Attempt: f.Attempt, PID: f.PID,
+		Reason: f.Reason, RequestedBy: f.Cause.RequestedBy, Request: f.Cause.Reason,
+		Delay: child.Millis(f.Delay), Exit: f.Exit,
+	}
+	if e.Reason == "" {
+		e.Reason = e.Request
+	}
+	if e.Request == e.Reason {
+		e.Request = ""
+	}
+	return e
+}
+
+// Facts appends to the journal. There must be only one for a directory at any
+// time, and only one goroutine may use it.
+type Facts struct {
+	dir     string
+	maxSize int64
+	file    *os.File // the newest one
+	size    int64    // of what is acknowledged
+	next    uint64   // sequence number
+	torn    bool     // there may be a rest behind size that could not be cut off
+}
+
+// OpenFacts continues the journal in dir, which it makes if it is missing. A
+// last line that was cut short by a kill is dropped; numbering goes on.
+func OpenFacts(dir string) (*Facts, error) {
+	f := &Facts{dir: dir, maxSize: factsMaxSize, next: 1}
+	if err := f.open(); err != nil {
+		if f.file != nil {
+			_ = f.file.Close() // nothing was written to it
+		}
+		return nil, fmt.Errorf("open journal %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+func (f *Facts) open() error {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return err
+	}
+	files, err := factFiles(f.dir)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return f.create()
+	}
+	first := files[len(files)-1]
+	path := filepath.Join(f.dir, factsName(first))
+	data, err := os.ReadFile(path) // at most maxSize and a batch
+	if err != nil {
+		return err
+	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1]
+	f.next, f.size = nextSequence(whole, first), int64(len(whole))
+	if f.file, err = os.OpenFile(path, os.O_WRONLY|syscall.O_NOFOLLOW, 0); err != nil {
+		return err
+	}
+	return f.file.Truncate(f.size)
+}
+
+// nextSequence is the number after the last one in data, whose first line should
+// have the number first. A line that cannot be read still counts as one.
+func nextSequence(data []byte, first uint64) uint64 {
+	unreadable := uint64(0)
+	for len(data) > 0 {
+		start := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
+		var e struct {
+			Sequence uint64 `json:"sequence"`
+		}
+		if err := json.Unmarshal(data[start:], &e); err == nil && e.Sequence >= first {
+			return e.Sequence + unreadable + 1
+		}
+		unreadable++
+		data = data[:start]
+	}
+	return first + unreadable
+}
+
+// create begins a new file, named by the number that comes next, and deletes
+// those that are too many. Killed in between, the next OpenFacts goes on there.
+func (f *Facts) create() error {
+	file, err := os.OpenFile(filepath.Join(f.dir, factsName(f.next)),
+		os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	if f.file != nil {
+		_ = f.file.Close() // nothing is buffered
+	}
+	f.file, f.size, f.torn = file, 0, false
+	files, err := factFiles(f.dir)
+	if err != nil {
+		return err
+	}
+	for _, first := range files[:max(0, len(files)-factsKept)] {
+		// One that cannot be deleted must not stop the journal; the next
+		// rotation tries again.
+		_ = os.Remove(filepath.Join(f.dir, factsName(first)))
+	}
+	return nil
+}
+
+// Append adds facts, all or none, in one write. After an error the same facts
+// may be appended again; they get the same numbers.
+func (f *Facts) Append(facts []machine.Fact, wall time.Time) error {
+	if len(facts) == 0 {
+		return nil
+	}
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	for i, fact := range facts {
+		if err := enc.Encode(entryOf(fact, f.next+uint64(i), wall)); err != nil {
+			return fmt.Errorf("encode %s for the journal: %w", fact.Kind, err)
+		}
+	}
+	if err := f.write(text.Bytes()); err != nil {
+		return fmt.Errorf("append to the journal: %w", err)
+	}
+	f.next += uint64(len(facts))
+	return nil
+}
+
+func (f *Facts) write(text []byte) error {
+	info, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	switch {
+	case unlinked(info):
+		if err := os.MkdirAll(f.dir, 0o700); err != nil {
+			return err
+		}
+		err = f.create()
+	case f.size > 0 && f.size+int64(len(text)) > f.maxSize:
+		err = f.create()
+	case f.torn:
+		err = f.file.Truncate(f.size)
+		f.torn = err != nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := f.file.WriteAt(text, f.size); err != nil {
+		f.torn = f.file.Truncate(f.size) != nil
+		return err
+	}
+	f.size += int64(len(text))
+	return nil
+}
+
+// Close closes the file.
+func (f *Facts) Close() error { return f.file.Close() }
+
+func factsName(first uint64) string { return fmt.Sprintf("%020d%s", first, factsExt) }
+
+// factFiles are the first numbers of the journal's files, oldest first. A
+// missing directory has none.
+func factFiles(dir string) ([]uint64, error) {
+	entries, err := os.ReadDir(dir) // sorted by name, and so by number
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []uint64
+	for _, e := range entries {
+		digits, ok := strings.CutSuffix(e.Name(), factsExt)
+		if !ok || len(digits) != 20 || !e.Type().IsRegular() {
+			continue
+		}
+		if first, err := strconv.ParseUint(digits, 10, 64); err == nil {
+			files = append(files, first)
+		}
+	}
+	return files, nil
+}
