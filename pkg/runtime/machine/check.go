@@ -106,7 +106,7 @@ func (t *Tree) checkProgress(s *state) error {
 			return fmt.Errorf("it waits for a start slot outside the queue")
 		}
 	case child.Starting:
-		if !s.live.asked && !wakes && s.ticket == 0 && t.connected {
+		if !s.live.asked && !wakes && len(s.waits) == 0 {
 			return fmt.Errorf("it awaits no answer, and no time to ask again")
 		}
 	case child.Stopping:

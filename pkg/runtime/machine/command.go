@@ -182,6 +182,9 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 		TargetGeneration: s.generation + 1, Cause: cause,
 	}
 	t.beginStop(s, string(why), cause)
+	if s.stop == nil {
+		return StartedImmediately // it had no process after all
+	}
 	return QueuedAfterStop
 }
 

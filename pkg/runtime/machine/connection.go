@@ -64,8 +64,8 @@ func (t *Tree) account(s *state) {
 	case !s.hasAttempt() || s.live.epoch == t.epoch:
 	case s.phase == child.Starting && !s.live.asked:
 		s.live.epoch, s.live.retry, s.live.wantsSlot = t.epoch, moment{}, true
-	case s.phase == child.Starting && t.shutdown != nil:
-		t.ended(s, nil)
+	case s.phase == child.Starting && (t.shutdown != nil || len(t.straysOf(s.id)) > 0):
+		t.ended(s, nil) // it never ran, and may not start now
 	case s.phase == child.Starting:
 		s.live.epoch = t.epoch
 		t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})

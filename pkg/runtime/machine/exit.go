@@ -31,7 +31,7 @@ func (t *Tree) stale(key child.Key, reason string) {
 }
 
 func (t *Tree) attemptExited(s *state, ev Exited) {
-	asked := s.stop != nil && s.stop.stage != stopRequested
+	asked := s.stop != nil && s.stop.sent
 	e := t.exitReport(s, ev, classify(ev, s.spec, asked))
 	f := t.fact(s, ChildExited, e.Reason)
 	f.PID, f.Exit = e.PID, e

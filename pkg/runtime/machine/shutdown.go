@@ -127,7 +127,7 @@ func (t *Tree) mustEnd(s *state) {
 // hurry ends the grace of one child.
 func (t *Tree) hurry(s *state) {
 	if s.stop.stage == stopRequested || s.stop.stage == stopSignalled {
-		t.kill(s)
+		t.kill(s, "the shutdown was hurried: no more grace")
 	}
 }
 
@@ -161,9 +161,9 @@ func (t *Tree) wentDown(s *state, by *stop, e *child.Exit) {
 	switch {
 	case by != nil && by.stage == stopGivenUp:
 		status, stage = AbortFailed, stageAbort
-	case by != nil && by.stage == stopKilled:
+	case by != nil && by.killed:
 		status, stage = Aborted, stageAbort
-	case by != nil && by.stage == stopSignalled:
+	case by != nil && by.sent:
 		status, stage = Graceful, stageDrain
 	case e == nil:
 		status, stage = AlreadyExited, stageReconcile
@@ -189,7 +189,7 @@ func (t *Tree) outcome(s *state, status OutcomeStatus, stage int, e *child.Exit)
 	}
 	switch {
 	case status == AbortFailed:
-		o.Reason = survived(s)
+		o.Reason = t.survived(s)
 	case e != nil:
 		o.Reason = e.Reason
 	}

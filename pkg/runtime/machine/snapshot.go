@@ -51,7 +51,7 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 		missing, undeclared := t.missing(s)
 		add(child.ConditionDependenciesReady, len(missing) == 0, dependenciesReason(len(missing), undeclared), waiting(missing))
 	}
-	if s.quick >= crashLoop {
+	if s.quick >= crashLoop && s.wanted() {
 		add(child.ConditionCrashLooping, true, "QuickFailures", crashLoopMessage(s))
 	}
 	if len(s.spec.NotEnforced) > 0 {

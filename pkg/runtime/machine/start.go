@@ -25,15 +25,14 @@ func (t *Tree) await(s *state) {
 	var waits []string
 	switch {
 	case s.phase == child.Pending:
-		waits = t.obstacles(s)
-	case s.phase == child.Starting && s.live.wantsSlot && !t.connected:
-		waits = []string{waitsForConnection}
-	case s.phase == child.Starting && s.live.wantsSlot:
+		waits, _ = t.missing(s)
+	case s.phase == child.Starting && !s.live.asked && (s.live.wantsSlot || !t.connected):
 	default:
 		t.setWaits(s, nil)
 		t.leaveQueue(s)
 		return
 	}
+	waits = append(waits, t.obstacles(s)...)
 	if len(waits) > 0 {
 		t.leaveQueue(s)
 	} else {
@@ -43,10 +42,9 @@ func (t *Tree) await(s *state) {
 	t.setWaits(s, waits)
 }
 
-// obstacles is everything that keeps a pending child from starting, apart from
-// the start slots.
-func (t *Tree) obstacles(s *state) []string {
-	waits, _ := t.missing(s)
+// obstacles is what keeps any child from starting that depends on nothing, apart
+// from the start slots.
+func (t *Tree) obstacles(s *state) (waits []string) {
 	if !t.connected {
 		waits = append(waits, waitsForConnection)
 	}
@@ -60,7 +58,7 @@ func (t *Tree) setWaits(s *state, waits []string) {
 	if slices.Equal(waits, s.waits) {
 		return
 	}
-	if len(waits) > 0 && waits[0] != waitsForSlot && waits[0] != waitsForConnection {
+	if len(s.waits) == 0 && waits[0] != waitsForSlot && waits[0] != waitsForConnection {
 		t.fact(s, ChildPending, "waits for "+strings.Join(waits, ", "))
 	}
 	s.waits = waits

@@ -26,6 +26,10 @@ type stop struct {
 	// unless mustEnd.
 	deadline moment
 
+	// sent and killed say what really left the tree: a deadline that passes
+	// without a connection sends nothing.
+	sent, killed bool
+
 	// mustEnd says that the deadlines run also while there is no connection: a
 	// shutdown ends rather than hang for ever.
 	mustEnd bool
@@ -73,8 +77,16 @@ func (t *Tree) requestStop(s *state) {
 	s.stop.stage = stopSignalled
 	s.stop.deadline = t.in(s.spec.Shutdown.GracefulTimeout.Duration())
 	s.stopState = child.CancelDelivered
-	t.signal(s.key(), stopSignal(s.spec))
+	t.sendStop(s, stopSignal(s.spec))
 	t.save(s)
+}
+
+func (t *Tree) sendStop(s *state, name string) {
+	if t.connected {
+		s.stop.sent = true
+		s.stop.killed = s.stop.killed || name == sigkill
+	}
+	t.signal(s.key(), name)
 }
 
 func stopSignal(spec *child.Spec) string {
@@ -88,24 +100,24 @@ func stopSignal(spec *child.Spec) string {
 func (t *Tree) escalate(s *state) {
 	switch s.stop.stage {
 	case stopRequested, stopSignalled:
-		t.kill(s)
+		t.kill(s, "it did not stop within "+s.spec.Shutdown.GracefulTimeout.Duration().String())
 	case stopKilled:
 		t.giveUp(s)
 	case stopGivenUp:
-		t.signal(s.key(), sigkill)
+		t.sendStop(s, sigkill)
 		s.stop.deadline = t.in(killEvery(s.spec))
 		t.touch(s)
 	}
 }
 
 // kill ends the grace of a stop.
-func (t *Tree) kill(s *state) {
+func (t *Tree) kill(s *state, why string) {
 	s.stop.stage = stopKilled
 	s.stop.deadline = t.in(s.spec.Shutdown.AbortWait.Duration())
 	s.stopState = child.CancelDelivered
-	t.signal(s.key(), sigkill)
-	if t.connected {
-		t.fact(s, ChildKilled, "it did not stop within "+s.spec.Shutdown.GracefulTimeout.Duration().String())
+	t.sendStop(s, sigkill)
+	if s.stop.killed {
+		t.fact(s, ChildKilled, why)
 	}
 	t.save(s)
 	t.straggles()
@@ -117,15 +129,15 @@ func (t *Tree) giveUp(s *state) {
 	s.stop.stage = stopGivenUp
 	s.stop.deadline = t.in(killEvery(s.spec))
 	s.stopState = child.StopFailed
-	s.failure = &child.Failure{Phase: "wait_completion", Reason: survived(s), Recoverable: true}
-	t.signal(s.key(), sigkill)
+	s.failure = &child.Failure{Phase: "wait_completion", Reason: t.survived(s), Recoverable: true}
+	t.sendStop(s, sigkill)
 	t.fact(s, ChildStopFailed, s.failure.Reason)
 	t.save(s)
 	t.wentDown(s, s.stop, nil)
 }
 
-func survived(s *state) string {
-	if s.live.pid == 0 {
+func (t *Tree) survived(s *state) string {
+	if !t.connected || s.live.pid == 0 {
 		return "nobody could say whether it ended"
 	}
 	return "still alive after SIGKILL and " + s.spec.Shutdown.AbortWait.Duration().String() + "; look for processes in uninterruptible sleep (state D)"
@@ -142,10 +154,10 @@ func (t *Tree) stopAgain(s *state) {
 	case stopRequested:
 		t.requestStop(s)
 	case stopSignalled:
-		t.signal(s.key(), stopSignal(s.spec))
+		t.sendStop(s, stopSignal(s.spec))
 		t.touch(s)
 	default:
-		t.signal(s.key(), sigkill)
+		t.sendStop(s, sigkill)
 		s.stop.deadline = t.in(killEvery(s.spec))
 		t.touch(s)
 	}
