@@ -173,7 +173,7 @@ func parseNode(text []byte) (root *yaml.Node, err error) {
 		}
 	}()
 	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	if err := yaml.Unmarshal(withoutVersion(text), &doc); err != nil {
 		return nil, err
 	}
 	if len(doc.Content) != 1 {
@@ -196,18 +196,36 @@ func shift(n *yaml.Node, lines int) {
 // lineOf finds the line that the parser blames. It names it in some errors only.
 var lineOf = regexp.MustCompile(`^(?:yaml: )?(?:line ([0-9]+): )?`)
 
+// withoutVersion makes a comment of the directive %YAML 1.2 before a document:
+// the parser reads 1.2, but knows the name of 1.1 only.
+func withoutVersion(text []byte) []byte {
+	offset := 0
+	for line := range bytes.Lines(text) {
+		switch {
+		case bytes.HasPrefix(line, []byte("%YAML 1.2")):
+			text = bytes.Clone(text)
+			text[offset] = '#'
+			return text
+		case line[0] != '%' && !blank(line) || isMarker(line, "---"):
+			return text
+		}
+		offset += len(line)
+	}
+	return text
+}
+
 func syntaxProblem(text []byte, line int, err error) *Problem {
 	said := err.Error()
 	prefix := lineOf.FindStringSubmatch(said)
-	at := position{1, 1}
+	at, char := position{1, 1}, byte(0)
 	if n, err := strconv.Atoi(prefix[1]); err == nil {
 		at.line = n
 	}
 	if offset, ok := noticed(text, said); ok {
-		at = positionOf(text, offset)
+		at, char = positionOf(text, offset), text[offset]
 	}
 	reason := said[len(prefix[0]):]
-	return &Problem{Line: at.line + line - 1, Column: at.column, Reason: "not YAML: " + reason, Hint: syntaxHint(reason)}
+	return &Problem{Line: at.line + line - 1, Column: at.column, Reason: "not YAML: " + reason, Hint: syntaxHint(reason, char)}
 }
 
 // noticed is where the parser noticed the error it calls said: the end of the
@@ -231,11 +249,16 @@ func noticed(text []byte, said string) (int, bool) {
 	return low, true
 }
 
-// syntaxHint says what usually helps.
-func syntaxHint(reason string) string {
+// syntaxHint says what usually helps. char is where the parser gave up.
+func syntaxHint(reason string, char byte) string {
+	if strings.Contains(reason, "cannot start any token") {
+		if char == '\t' {
+			return "indent with spaces, not tabs"
+		}
+		return fmt.Sprintf("quote the text that begins with %c", char)
+	}
 	for _, h := range []struct{ part, hint string }{
-		{"cannot start any token", "indent with spaces, not tabs; quote a text that begins with @ ` or %"},
-		{"mapping values are not allowed", `quote a text that holds ": "; check the indentation`},
+		{"mapping values are not allowed", `write a space behind each colon; quote a text that holds ": "; check the indentation`},
 		{"could not find expected ':'", "write a space behind the colon; check the indentation"},
 		{"did not find expected key", "check the indentation and the quotes of this line and the one before"},
 		{"did not find expected ','", "close the bracket or the brace"},

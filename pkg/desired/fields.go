@@ -16,7 +16,7 @@ import "github.com/reconciler-dev/reconciler/pkg/runtime/child"
 
 // manifestFields is a decoded document as it was written.
 type manifestFields struct {
-	Name string      `json:"name" jsonschema:"required,maxLength=63,pattern=^[A-Za-z_][A-Za-z0-9_-]*$" hint:"begin with a letter or _, then use letters, digits, _ and - only" about:"What the child is called; its id is this name behind its folders."`
+	Name string      `json:"name" jsonschema:"required,minLength=1,maxLength=63,pattern=^[A-Za-z_][A-Za-z0-9_-]*$" hint:"begin with a letter or _, then use letters, digits, _ and - only" about:"What the child is called; its id is this name behind its folders."`
 	Kind *child.Kind `json:"kind" jsonschema:"enum=async_worker,enum=blocking_worker,enum=supervisor,default=async_worker" about:"What runs it. A supervisor is a folder: it owns no process."`
 
 	Command      command        `json:"command" jsonschema:"minItems=1" for:"worker" about:"The program and its arguments: a list, or one string that is split as a shell splits words (no shell runs). Without it, the executable named like the child."`
@@ -28,7 +28,7 @@ type manifestFields struct {
 	Readiness    *readiness     `json:"readiness" for:"worker" about:"When the child counts as ready. Without a handler: once it runs."`
 	Reload       *reload        `json:"reload" for:"worker" about:"Files the running child must be told about."`
 	Hooks        *hooks         `json:"hooks" for:"worker" about:"Commands around an attempt."`
-	Tags         []string       `json:"tags" jsonschema:"maxLength=63,pattern=^[A-Za-z0-9_][A-Za-z0-9_./:=-]*$" hint:"begin with a letter, a digit or _, then use letters, digits and _ . / : = - only" about:"Words to select children by."`
+	Tags         []string       `json:"tags" jsonschema:"minLength=1,maxLength=63,pattern=^[A-Za-z0-9_][A-Za-z0-9_./:=-]*$" hint:"begin with a letter, a digit or _, then use letters, digits and _ . / : = - only" about:"Words to select children by."`
 
 	inheritable
 
@@ -72,13 +72,13 @@ type runAs struct {
 }
 
 type envVar struct {
-	Name      string  `json:"name" jsonschema:"required,pattern=^[A-Za-z_.-][A-Za-z0-9_.-]*$" hint:"use letters, digits and _ . - only, and no digit first" about:"The variable."`
+	Name      string  `json:"name" jsonschema:"required,minLength=1,pattern=^[A-Za-z_.-][A-Za-z0-9_.-]*$" hint:"use letters, digits and _ . - only, and no digit first" about:"The variable."`
 	Value     *string `json:"value" jsonschema:"oneof_required=value" about:"Its value. Exactly one of value and secret_ref is set."`
 	SecretRef *string `json:"secret_ref" jsonschema:"oneof_required=secret_ref,pattern=^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$" hint:"write ${NAME}, where NAME is declared under secrets" about:"A declared secret, as ${NAME}."`
 }
 
 type secret struct {
-	Name     string `json:"name" jsonschema:"required,pattern=^[A-Za-z_][A-Za-z0-9_]*$" hint:"begin with a letter or _, then use letters, digits and _ only" about:"What secret_ref calls it."`
+	Name     string `json:"name" jsonschema:"required,minLength=1,pattern=^[A-Za-z_][A-Za-z0-9_]*$" hint:"begin with a letter or _, then use letters, digits and _ only" about:"What secret_ref calls it."`
 	Key      string `json:"key" jsonschema:"required,minLength=1" about:"Where the secret is kept."`
 	Required *bool  `json:"required" jsonschema:"default=true" about:"Without it the child does not start."`
 }

@@ -9,9 +9,9 @@ import (
 // position is a place in a file; both count from 1, columns in characters.
 type position struct{ line, column int }
 
-// place is where one field stands: its value, or its key if its value is a list
+// fieldPosition is where one field stands: its value, or its key if its value is a list
 // or a section.
-type place struct {
+type fieldPosition struct {
 	path string
 	at   position
 }
@@ -19,7 +19,7 @@ type place struct {
 // positions are the places of all fields of a document, in the order in which
 // they were read. The first one is the document itself, with an empty path. A
 // manifest has some fifteen of them: a slice is smaller than a map and as fast.
-type positions []place
+type positions []fieldPosition
 
 // find is the place of path, or of its nearest parent that was written. It
 // looks from the end, because most questions are about what was just read.

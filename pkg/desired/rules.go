@@ -129,13 +129,13 @@ func (r *rules) checkText(s string) (reason, hint string) {
 	return "", ""
 }
 
-// checkNumber says what is wrong with f; "" if nothing is.
-func (r *rules) checkNumber(f float64) string {
+// checkNumber says what is wrong with f, which is read from text; "" if nothing is.
+func (r *rules) checkNumber(f float64, text string) string {
 	switch {
 	case r.min != nil && f < *r.min:
-		return fmt.Sprintf("%s is too small; at least %s", plain(f), plain(*r.min))
+		return fmt.Sprintf("%s is too small; at least %s", cut(text), plain(*r.min))
 	case r.max != nil && f > *r.max:
-		return fmt.Sprintf("%s is too large; at most %s", plain(f), plain(*r.max))
+		return fmt.Sprintf("%s is too large; at most %s", cut(text), plain(*r.max))
 	}
 	return ""
 }

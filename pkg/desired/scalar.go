@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -18,6 +19,8 @@ import (
 var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
 // truths are the words that YAML 1.1 takes for a boolean and YAML 1.2 for text.
+// A plain y or n passes as text all the same: YAML 1.1 names them too, but hardly
+// a parser ever read them so, and they are good names for small things.
 var truths = map[string]string{"y": "true", "yes": "true", "on": "true", "n": "false", "no": "false", "off": "false"}
 
 // scalar reads n into a string, a boolean or a number.
@@ -38,7 +41,8 @@ func (w *walk) scalar(n *yaml.Node, path string, r *rules, dst reflect.Value) {
 
 // textOf reads a text that keeps the rules of its field.
 func (w *walk) textOf(n *yaml.Node, path string, r *rules) (string, bool) {
-	if d := deref(n); r.enum != nil && d.Kind == yaml.ScalarNode && d.Value != "" && d.Style&yaml.TaggedStyle == 0 {
+	if d := deref(n); r.enum != nil && d.Kind == yaml.ScalarNode && d.Style&yaml.TaggedStyle == 0 {
+		// Whether "no" is a boolean is no question here: it is none of the words.
 		n = &yaml.Node{Kind: d.Kind, Tag: "!!str", Value: d.Value, Style: yaml.DoubleQuotedStyle, Line: n.Line, Column: n.Column}
 	}
 	s, ok := w.text(n, path)
@@ -57,13 +61,14 @@ func (w *walk) textOf(n *yaml.Node, path string, r *rules) (string, bool) {
 func (w *walk) text(n *yaml.Node, path string) (string, bool) {
 	at := position{n.Line, n.Column}
 	n = deref(n)
-	plain := n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
+	plain := isPlain(n) && n.Style&yaml.TaggedStyle == 0
 	_, truth := truths[strings.ToLower(n.Value)]
+	truth = truth && len(n.Value) > 1
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		w.report(path, w.sectionPlace(path, at), "is "+kindOf(n)+"; want a text", "")
 	case n.Tag == "!!null" && n.Value == "":
-		w.report(path, at, "is empty; want a text", "give it a value, or write \"\" for an empty text")
+		w.report(path, at, "is empty; want a text", `give it a value; "" is an empty text`)
 	case plain && (truth || n.Tag != "!!str" && readings[n.Tag] != ""):
 		reading := readings[n.Tag]
 		if truth {
@@ -80,6 +85,11 @@ func (w *walk) text(n *yaml.Node, path string) (string, bool) {
 	return "", false
 }
 
+// isPlain reports whether n is written without quotes.
+func isPlain(n *yaml.Node) bool {
+	return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+}
+
 // readings says what YAML takes a plain scalar for.
 var readings = map[string]string{
 	"!!bool": "a boolean", "!!int": "a number", "!!float": "a number", "!!timestamp": "a date", "!!null": "nothing", "!!merge": "a merge key", "!!str": "a text",
@@ -89,18 +99,19 @@ func (w *walk) truth(n *yaml.Node, path string) (value, ok bool) {
 	at := position{n.Line, n.Column}
 	n = deref(n)
 	lower := strings.ToLower(n.Value)
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!bool" && (lower == "true" || lower == "false") {
+	word, known := truths[lower]
+	switch {
+	case n.Kind != yaml.ScalarNode || readings[n.Tag] == "":
+		w.unfit(n, path, at, "true or false")
+	case known:
+		w.report(path, at, fmt.Sprintf("%s is not true or false", cut(n.Value)), "write "+word)
+	case lower != "true" && lower != "false":
+		w.unfit(n, path, at, "true or false")
+	case n.Tag != "!!bool":
+		w.report(path, at, quoted(n.Value)+" is a text; want true or false", "remove the quotes")
+	default:
 		return lower == "true", true
 	}
-	if lower == "true" || lower == "false" {
-		w.report(path, at, quoted(n.Value)+" is a text; want true or false", "remove the quotes")
-		return false, false
-	}
-	if word, known := truths[lower]; known && n.Kind == yaml.ScalarNode {
-		w.report(path, at, fmt.Sprintf("%s is not true or false", cut(n.Value)), "write "+word)
-		return false, false
-	}
-	w.unfit(n, path, at, "true or false")
 	return false, false
 }
 
@@ -113,15 +124,19 @@ func (w *walk) number(n *yaml.Node, path string, r *rules, dst reflect.Value) {
 		return
 	}
 	f, err := strconv.ParseFloat(n.Value, 64)
-	if reason := r.checkNumber(f); reason != "" || err != nil {
-		w.report(path, at, reasonOr(reason, cut(n.Value)+" is out of range"), "")
+	if err != nil {
+		w.report(path, at, cut(n.Value)+" is out of range", "")
+		return
+	}
+	if reason := r.checkNumber(f, n.Value); reason != "" {
+		w.report(path, at, reason, "")
 		return
 	}
 	switch dst.Interface().(type) {
 	case child.Seconds:
-		w.duration(f, time.Second, path, at, dst)
+		w.duration(n, f, time.Second, path, at, dst)
 	case child.Millis:
-		w.duration(f, time.Millisecond, path, at, dst)
+		w.duration(n, f, time.Millisecond, path, at, dst)
 	case float64:
 		dst.SetFloat(f)
 	default:
@@ -134,18 +149,18 @@ func (w *walk) number(n *yaml.Node, path string, r *rules, dst reflect.Value) {
 	}
 }
 
-func (w *walk) duration(f float64, unit time.Duration, path string, at position, dst reflect.Value) {
+func (w *walk) duration(n *yaml.Node, f float64, unit time.Duration, path string, at position, dst reflect.Value) {
 	if most := float64(child.MaxDuration) / float64(unit); f > most {
-		w.report(path, at, fmt.Sprintf("%s is too large; at most %s", plain(f), plain(most)), "")
+		w.report(path, at, fmt.Sprintf("%s is too large; at most %s", cut(n.Value), plain(most)), "")
 		return
 	}
-	dst.SetInt(int64(f*float64(unit) + 0.5))
+	dst.SetInt(int64(math.Round(f * float64(unit))))
 }
 
 // notNumber reports a value that is no number, with a hint for the usual slips:
 // quotes, and units such as 5s or 256MB.
 func (w *walk) notNumber(n *yaml.Node, path string, at position, dst reflect.Value) {
-	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || readings[n.Tag] == "" {
 		w.unfit(n, path, at, "a number")
 		return
 	}
@@ -157,10 +172,10 @@ func (w *walk) notNumber(n *yaml.Node, path string, at position, dst reflect.Val
 		case child.Millis:
 			hint = fmt.Sprintf("write %s: the unit is milliseconds", plain(float64(d)/float64(time.Millisecond)))
 		}
-	} else if decimal.MatchString(n.Value) && n.Tag == "!!str" {
+	} else if decimal.MatchString(n.Value) && !isPlain(n) {
 		hint = "remove the quotes"
 	}
-	w.report(path, at, quoted(n.Value)+" is not a number as manifests write it", hint)
+	w.report(path, at, quoted(n.Value)+" is not a plain number", hint)
 }
 
 // unfit reports a node of the wrong kind, or with a tag that nobody knows.
@@ -208,11 +223,4 @@ func cut(s string) string {
 		return string(r[:most]) + "…"
 	}
 	return s
-}
-
-func reasonOr(reason, other string) string {
-	if reason != "" {
-		return reason
-	}
-	return other
 }

@@ -62,7 +62,7 @@ func (w *walk) report(path string, at position, reason, hint string) {
 
 // document reads a whole document.
 func (w *walk) document(root *yaml.Node, into *manifestFields) {
-	w.pos = append(w.pos, place{"", position{root.Line, root.Column}})
+	w.pos = append(w.pos, fieldPosition{"", position{root.Line, root.Column}})
 	if root.Kind != yaml.MappingNode {
 		w.report("", position{root.Line, root.Column}, "a manifest is a mapping of fields, not "+kindOf(root),
 			"write at least name: …; put --- between manifests")
@@ -140,7 +140,7 @@ func (w *walk) section(n *yaml.Node, path string, dst reflect.Value) {
 			w.misplaced(p.key, f)
 			continue
 		}
-		w.pos = append(w.pos, place{full, at(p.key, p.value)})
+		w.pos = append(w.pos, fieldPosition{full, at(p.key, p.value)})
 		w.value(p.value, full, &f.rules, dst.FieldByIndex(f.index))
 	}
 	for i := range l.fields {
@@ -194,7 +194,7 @@ func (w *walk) list(n *yaml.Node, path string, r *rules, dst reflect.Value) {
 	dst.Set(reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content)))
 	for i, element := range n.Content {
 		full := path + "[" + strconv.Itoa(i) + "]"
-		w.pos = append(w.pos, place{full, at(nil, element)})
+		w.pos = append(w.pos, fieldPosition{full, at(nil, element)})
 		w.value(element, full, r, dst.Index(i))
 	}
 }
@@ -216,7 +216,7 @@ func (w *walk) words(n *yaml.Node, path string, dst reflect.Value) {
 			w.report(full, position{p.key.Line, p.key.Column}, "appears twice", "keep one of them")
 			continue
 		}
-		w.pos = append(w.pos, place{full, at(p.key, p.value)})
+		w.pos = append(w.pos, fieldPosition{full, at(p.key, p.value)})
 		words[key], _ = w.text(p.value, full)
 	}
 	dst.Set(reflect.ValueOf(words))
@@ -225,15 +225,20 @@ func (w *walk) words(n *yaml.Node, path string, dst reflect.Value) {
 // want is n behind its aliases if it is of the kind that is wanted.
 func (w *walk) want(n *yaml.Node, kind yaml.Kind, path string) (*yaml.Node, bool) {
 	n = deref(n)
-	want, tag := "a list", "!!seq"
-	if kind == yaml.MappingNode {
+	want, tag, hint := "a list", "!!seq", ""
+	switch {
+	case kind == yaml.MappingNode:
 		want, tag = "a section of fields", "!!map"
+	case n.Kind == yaml.MappingNode:
+		hint = "begin each element with - "
+	case n.Kind == yaml.ScalarNode:
+		hint = "put it in brackets: [" + cut(n.Value) + "]"
 	}
 	switch {
 	case n.Kind != kind && n.Tag == "!!null":
 		w.report(path, w.pos.find(path), "is empty; want "+want, "give it a value or remove the line")
 	case n.Kind != kind:
-		w.report(path, w.pos.find(path), "is "+kindOf(n)+"; want "+want, "")
+		w.report(path, w.pos.find(path), "is "+kindOf(n)+"; want "+want, hint)
 	case n.Tag != tag:
 		w.report(path, w.pos.find(path), fmt.Sprintf("has the unknown tag %s", quoted(n.Tag)), "remove the tag")
 	default:
