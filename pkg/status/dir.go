@@ -67,11 +67,24 @@ func (d *directory) Reopen() error {
 	if err != nil {
 		return err
 	}
+	if err := private(root, d.path); err != nil {
+		root.Close()
+		return err
+	}
 	if d.root != nil {
 		d.root.Close()
 	}
 	d.root = root
 	return nil
+}
+
+// private refuses a directory in which everybody may plant files.
+func private(root *os.Root, dir string) error {
+	info, err := root.Stat(".")
+	if err == nil && info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("%s may be written by everybody; run: chmod o-w %s", dir, dir)
+	}
+	return err
 }
 
 func (d *directory) Close() error { return d.root.Close() }
@@ -86,14 +99,11 @@ func (d *directory) Intact() bool {
 }
 
 func (d *directory) Replace(name string, b []byte) error {
+	if err := d.makeFolder(path.Dir(name)); err != nil {
+		return err
+	}
 	temp := tempName(name)
 	f, err := d.create(d.root, temp)
-	if errors.Is(err, fs.ErrNotExist) && path.Dir(name) != "." {
-		if err := d.makeFolder(path.Dir(name)); err != nil {
-			return err
-		}
-		f, err = d.create(d.root, temp)
-	}
 	if err != nil {
 		return err
 	}
@@ -110,27 +120,25 @@ func (d *directory) Replace(name string, b []byte) error {
 	return nil
 }
 
-// makeFolder makes a folder with its parents. A symbolic link in the place of
-// one is refused, also if it stays within the directory.
+// makeFolder makes a folder, with its parents, unless it is there. A symbolic
+// link in the place of one is refused, also if it stays within the directory.
 func (d *directory) makeFolder(name string) error {
-	if parent := path.Dir(name); parent != "." {
-		if err := d.makeFolder(parent); err != nil {
-			return err
-		}
+	if name == "." {
+		return nil
 	}
-	err := d.root.Mkdir(name, 0o755)
-	if !errors.Is(err, fs.ErrExist) {
+	if err := d.makeFolder(path.Dir(name)); err != nil {
 		return err
 	}
-	return d.realFolder(name)
-}
-
-func (d *directory) realFolder(name string) error {
 	info, err := d.root.Lstat(name)
-	if err == nil && !info.IsDir() {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return d.root.Mkdir(name, 0o755)
+	case err != nil:
+		return err
+	case !info.IsDir():
 		return fmt.Errorf("%s is no folder but stands where one must be; remove it", name)
 	}
-	return err
+	return nil
 }
 
 func (d *directory) Remove(name string) error {

@@ -1,0 +1,208 @@
+package status
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// maxProblems is how many problems reconciler.json lists: enough for every
+// person, and 10,000 broken files do not make it megabytes.
+const maxProblems = 1000
+
+// summary is what is known of reconciler.json.
+type summary struct {
+	sum     [sha256.Size]byte // of what was written last, without its times
+	state   State             // of the last look
+	looked  time.Time         // when the children were last counted
+	stale   bool              // it must be written even if nothing changed
+	retries int
+	since   []child.ConditionState // of the last look
+}
+
+// writeRuntime writes reconciler.json if it says something new or its time has
+// come. It returns when to look again if it was too early; counting ten thousand
+// children is not done more often than ten times a second, unless State changed.
+func (w *Writer) writeRuntime(now time.Time, last bool) (again time.Time) {
+	m := &w.summary
+	info := w.o.Info()
+	if rest := max(quiet, pauseAfter(m.retries)); !last && info.State == m.state && now.Before(m.looked.Add(rest)) {
+		return m.looked.Add(rest)
+	}
+	m.looked, m.state = now, info.State
+	r := newRuntime(info, w.set, w.o.Children.Children(), w.trouble.err())
+	r.Conditions = settleTimes(r.Conditions, m.since, now)
+	m.since = r.Conditions
+	sum := sha256.Sum256(EncodeRuntime(&r))
+	if sum == m.sum && !m.stale && !last {
+		return time.Time{}
+	}
+	r.ObservedAt, r.ValidUntil = now.UTC(), now.Add(validFor).UTC()
+	if last {
+		r.ValidUntil = r.ObservedAt
+	}
+	err := w.dir.Replace(runtimeFile, EncodeRuntime(&r))
+	w.trouble.note(runtimeFile, err)
+	if err != nil {
+		m.retries++
+		m.stale = true
+		return now.Add(pause(m.retries))
+	}
+	m.sum, m.stale, m.retries = sum, false, 0
+	return time.Time{}
+}
+
+func pauseAfter(retries int) time.Duration {
+	if retries == 0 {
+		return 0
+	}
+	return pause(retries)
+}
+
+// newRuntime is what reconciler.json holds, without the time of the look.
+// unwritten says why a status file is older than it should be.
+func newRuntime(info Info, set *desired.Set, children []*child.Snapshot, unwritten error) Runtime {
+	if set == nil {
+		set = &desired.Set{}
+	}
+	t := count(children)
+	return Runtime{
+		SchemaVersion: SchemaVersion,
+		State:         info.State, PID: info.PID, Version: info.Version, StartedAt: info.StartedAt.UTC(),
+		Revision: set.Revision, Children: t.Counts,
+		Problems:      problems(set.Problems, info.Problems),
+		LastReconcile: info.LastReconcile,
+		Conditions:    runtimeConditions(info, set, t, unwritten),
+		Shim:          info.Shim, ExitReport: info.ExitReport,
+	}
+}
+
+func problems(lists ...[]desired.Problem) []desired.Problem {
+	all := []desired.Problem{}
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	if more := len(all) - maxProblems; more > 0 {
+		all = append(all[:maxProblems:maxProblems], desired.Problem{
+			Reason: fmt.Sprintf("%d more problems", more), Hint: "reconciler validate lists all that stand in manifests",
+		})
+	}
+	return all
+}
+
+// tally is what one look at all children gives.
+type tally struct {
+	Counts
+	unwell    []string // critical children that cannot run
+	unsettled int      // children that are on their way to what is declared
+}
+
+func count(children []*child.Snapshot) tally {
+	t := tally{Counts: Counts{ByPhase: map[child.Phase]int{}}}
+	for _, p := range child.Phases() {
+		t.ByPhase[p] = 0
+	}
+	for _, s := range children {
+		if s.Spec.Kind == child.Supervisor {
+			continue
+		}
+		t.Total++
+		t.ByPhase[s.Phase]++
+		if s.Ready {
+			t.Ready++
+		}
+		if s.Spec.Criticality == child.Critical && cannotRun(s) {
+			t.unwell = append(t.unwell, string(s.ID))
+		}
+		if c, ok := find(s.Conditions, child.ConditionReconciling); ok && c.Status == isTrue {
+			t.unsettled++
+		}
+	}
+	return t
+}
+
+// cannotRun tells a child in trouble from one that is on its way, or that
+// somebody stopped on purpose.
+func cannotRun(s *child.Snapshot) bool {
+	switch s.Phase {
+	case child.FailedPhase, child.Quarantined:
+		return true
+	case child.BackingOff:
+		looping, ok := find(s.Conditions, child.ConditionCrashLooping)
+		return ok && looping.Status == isTrue || s.LastExit != nil && s.LastExit.Kind == child.StartFailure
+	}
+	return false
+}
+
+// runtimeConditions are those of the runtime as a whole: Ready always, the
+// others only when there is something to say.
+func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []child.ConditionState {
+	conds := []child.ConditionState{readyCondition(info, set, t)}
+	add := func(kind child.ConditionType, status, reason, message string) {
+		conds = append(conds, child.ConditionState{Type: kind, Status: status, Reason: reason, Message: message})
+	}
+	if len(t.unwell) > 0 {
+		add(ConditionDegraded, isTrue, "CriticalChildCannotRun", names(t.unwell))
+	}
+	if info.RecordsError != "" {
+		add(ConditionRecordsWritten, isFalse, "WriteFailed", info.RecordsError)
+	}
+	if unwritten != nil {
+		add(ConditionStatusWritten, isFalse, "WriteFailed", unwritten.Error())
+	}
+	if info.LastReconcile != nil && len(info.LastReconcile.Errors) > 0 {
+		add(child.ConditionReconciling, isTrue, "ActionsRefused", fmt.Sprintf("%d actions were refused and are tried again", len(info.LastReconcile.Errors)))
+	} else if t.unsettled > 0 {
+		add(child.ConditionReconciling, isTrue, "ChildrenNotSettled", fmt.Sprintf("%d of %d children are not yet as declared", t.unsettled, t.Total))
+	}
+	if len(set.Stalls) > 0 {
+		var messages []string
+		for _, s := range set.Stalls {
+			messages = append(messages, s.Message)
+		}
+		add(child.ConditionStalled, isTrue, set.Stalls[0].Reason, strings.Join(messages, "; "))
+	}
+	return conds
+}
+
+func readyCondition(info Info, set *desired.Set, t tally) child.ConditionState {
+	ready := child.ConditionState{Type: child.ConditionReady, Status: isFalse}
+	switch {
+	case info.State == ShuttingDown:
+		ready.Reason = "ShuttingDown"
+	case info.State == Completed || info.State == Failed:
+		ready.Reason = "Ended"
+	case info.State != Alive || !set.Complete || info.LastReconcile == nil:
+		ready.Reason, ready.Message = "Starting", "the manifests were not reconciled yet"
+	case len(t.unwell) > 0:
+		ready.Reason, ready.Message = "Degraded", "critical children that cannot run: "+names(t.unwell)
+	default:
+		ready.Status, ready.Reason = isTrue, "CriticalChildrenRun"
+	}
+	return ready
+}
+
+// maxNames is how many children a message names.
+const maxNames = 10
+
+func names(all []string) string {
+	if more := len(all) - maxNames; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:maxNames], ", "), more)
+	}
+	return strings.Join(all, ", ")
+}
+
+// settleTimes gives each condition the time since when it has its status.
+func settleTimes(conds, before []child.ConditionState, now time.Time) []child.ConditionState {
+	for i := range conds {
+		conds[i].LastTransitionTime = now.UTC()
+		if old, ok := find(before, conds[i].Type); ok && old.Status == conds[i].Status {
+			conds[i].LastTransitionTime = old.LastTransitionTime
+		}
+	}
+	return conds
+}
