@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -91,35 +92,51 @@ func (f *Facts) open() error {
 		return f.create()
 	}
 	first := files[len(files)-1]
-	path := filepath.Join(f.dir, factsName(first))
-	data, err := os.ReadFile(path) // at most maxSize and a batch
+	f.file, err = os.OpenFile(filepath.Join(f.dir, factsName(first)), os.O_RDWR|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
-	whole := data[:bytes.LastIndexByte(data, '\n')+1]
-	f.next, f.size = nextSequence(whole, first), int64(len(whole))
-	if f.file, err = os.OpenFile(path, os.O_WRONLY|syscall.O_NOFOLLOW, 0); err != nil {
-		return err
-	}
-	return f.file.Truncate(f.size)
+	return f.goOn(first)
 }
 
-// nextSequence is the number after the last one in data, whose first line should
-// have the number first. A line that cannot be read still counts as one.
-func nextSequence(data []byte, first uint64) uint64 {
-	unreadable := uint64(0)
+// goOn finds the end of the newest file and the number that comes next. It reads
+// the last 64 KiB, and more only if no line in there can be read.
+func (f *Facts) goOn(first uint64) error {
+	info, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	for n := min(info.Size(), 64<<10); ; n = min(info.Size(), 8*n) {
+		data := make([]byte, n)
+		if _, err := f.file.ReadAt(data, info.Size()-n); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		whole := data[:bytes.LastIndexByte(data, '\n')+1]
+		last, behind := lastSequence(whole)
+		if last < first && n < info.Size() {
+			continue
+		}
+		f.next = max(last+1, first) + behind
+		f.size = info.Size() - int64(len(data)-len(whole))
+		return f.file.Truncate(f.size)
+	}
+}
+
+// lastSequence is the number of the last line of data that can be read, 0 if
+// there is none, and how many lines come behind it: each was a fact too.
+func lastSequence(data []byte) (last, behind uint64) {
 	for len(data) > 0 {
 		start := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
 		var e struct {
 			Sequence uint64 `json:"sequence"`
 		}
-		if err := json.Unmarshal(data[start:], &e); err == nil && e.Sequence >= first {
-			return e.Sequence + unreadable + 1
+		if json.Unmarshal(data[start:], &e) == nil && e.Sequence > 0 {
+			return e.Sequence, behind
 		}
-		unreadable++
+		behind++
 		data = data[:start]
 	}
-	return first + unreadable
+	return 0, behind
 }
 
 // create begins a new file, named by the number that comes next, and deletes

@@ -35,9 +35,14 @@ func appendLine(b []byte, r machine.Record) ([]byte, error) {
 	if err != nil {
 		return b, fmt.Errorf("encode record of %s: %w", r.ID, err)
 	}
+	return seal(b, text), nil
+}
+
+// seal adds text to b as a line with its checksum.
+func seal(b, text []byte) []byte {
 	b = fmt.Appendf(b, "%08x ", crc32.Checksum(text, castagnoli))
 	b = append(b, text...)
-	return append(b, '\n'), nil
+	return append(b, '\n')
 }
 
 // checkLine returns the JSON of a line, without its newline, if its checksum is right.

@@ -30,6 +30,7 @@ type Records struct {
 	file     *os.File
 	contents contents
 	size     int64 // of what is acknowledged
+	spare    int64
 	rewrite  int64 // not below this size, because it has been tried; mostly 0
 
 	torn    bool // there may be a rest behind size that could not be cut off
@@ -42,7 +43,7 @@ type Records struct {
 // there is one, the record of the gone child with the highest incarnation.
 // Damage is no error; see Damage.
 func OpenRecords(dir string) (*Records, []machine.Record, error) {
-	r := &Records{dir: dir, contents: newContents()}
+	r := &Records{dir: dir, contents: newContents(), spare: spare}
 	recs, err := r.open()
 	if err != nil {
 		if r.file != nil {
@@ -154,7 +155,7 @@ func (r *Records) append(recs []machine.Record) error {
 			return err
 		}
 	}
-	if r.size > max(r.rewrite, slack*r.contents.alive+spare) {
+	if r.size > max(r.rewrite, slack*r.contents.alive+r.spare) {
 		// The records are safe in the old file. If there is no room for a new
 		// one, that is tried again when the old one is half as long again.
 		if err := r.renew(); err != nil {
@@ -227,9 +228,9 @@ func (r *Records) renew() error {
 // copyTo writes a new file with the lines worth keeping, and returns its contents.
 func (c *contents) copyTo(w io.Writer, from io.ReaderAt) (contents, error) {
 	kept := newContents()
-	kept.last, kept.end, kept.alive = c.last, int64(len(header)), c.alive
+	kept.last, kept.end, kept.alive = c.last, int64(len(header())), c.alive
 	out := bufio.NewWriterSize(w, 256<<10)
-	if _, err := out.WriteString(header); err != nil {
+	if _, err := out.Write(header()); err != nil {
 		return kept, err
 	}
 	at := make(map[int64]int64, len(c.live)+1) // old place to new

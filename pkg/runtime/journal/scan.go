@@ -14,12 +14,13 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
-// header is the first line of the file. Another number means that a program
-// wrote it which knows things that this one does not.
-const (
-	headerText = "reconciler records "
-	header     = headerText + "1\n"
-)
+// The first line of the file says its version, with a checksum as all others. A
+// higher one means that a program wrote it which knows things that this one does not.
+const version = 1
+
+var versionPrefix = []byte(`{"version":`)
+
+func header() []byte { return seal(nil, fmt.Appendf(nil, "%s%d}", versionPrefix, version)) }
 
 // Damage says what of a records file could not be read. It is not fatal: all
 // other records are in use. A damaged line may have been the newest of its
@@ -55,7 +56,7 @@ type contents struct {
 }
 
 func newContents() contents {
-	return contents{live: map[child.ID]span{}, alive: int64(len(header))}
+	return contents{live: map[child.ID]span{}, alive: int64(len(header()))}
 }
 
 // put makes the line s the newest one of a child.
@@ -120,15 +121,15 @@ func scan(r io.Reader) (contents, error) {
 func (c *contents) add(line []byte) error {
 	s := span{c.end, int64(len(line))}
 	c.end += s.length
-	if s.at == 0 && bytes.HasPrefix(line, []byte(headerText)) {
-		if string(line) != header {
-			return fmt.Errorf("the records are of another version (%q); use the program that wrote them", bytes.TrimSpace(line))
-		}
-		return nil
-	}
 	text, err := checkLine(line[:len(line)-1])
 	if err != nil {
 		c.bad.add(s)
+		return nil
+	}
+	if bytes.HasPrefix(text, versionPrefix) {
+		if !bytes.Equal(line, header()) {
+			return fmt.Errorf("they are of another version, %s; this program reads version %d: use the one that wrote them", text, version)
+		}
 		return nil
 	}
 	id, gone, incarnation, err := outline(text)
