@@ -39,7 +39,11 @@ func (r *reader) fillWhole(f, prev *folder, d *dirt, outer []identity) *Problem 
 // fillPart costs as much as what it looks at, and one copy of the folder's list.
 func (r *reader) fillPart(f, prev *folder, d *dirt, outer []identity) {
 	f.files, f.folders = slices.Clone(prev.files), slices.Clone(prev.folders)
+	r.left -= prev.total - 1
 	for _, name := range partial(prev, d, r) {
+		if sub := prev.folder(name); sub != nil {
+			r.left += sub.total
+		}
 		e := dirEntry{name: name}
 		m, err := r.disk.Lstat(filepath.Join(f.real, name))
 		var x *file
@@ -53,7 +57,6 @@ func (r *reader) fillPart(f, prev *folder, d *dirt, outer []identity) {
 		f.files = put(f.files, x, name, fileName, x != nil)
 		f.folders = put(f.folders, sub, name, (*folder).name, sub != nil)
 	}
-	r.left -= len(f.files)
 }
 
 // partial lists, sorted, the names in a folder that must be looked at.

@@ -1,0 +1,174 @@
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// breakCycles finds children that depend on each other in a circle. Each of them
+// keeps what it had; one that is new is not added. Because what they had depends
+// on others again, it looks until nothing changes.
+func (m *merger) breakCycles() {
+	for {
+		changed := false
+		for _, group := range m.circles() {
+			text := circleText(m.oneCircle(group))
+			for _, id := range group {
+				changed = m.revert(id, text) || changed
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// revert takes back what a document says about id, and reports it; false if that
+// is done already.
+func (m *merger) revert(id child.ID, text string) bool {
+	d := m.claimed[id]
+	if d == nil {
+		return false
+	}
+	delete(m.claimed, id)
+	bad := d.at("dependencies", "the dependencies form a circle: "+text, "remove one of them; what was in force stays")
+	m.next.Problems = append(m.next.Problems, bad)
+	if m.before[id] != nil {
+		m.stay(id, []Problem{bad})
+	} else {
+		delete(m.entries, id)
+	}
+	return true
+}
+
+// circles are the groups of children each of which depends on itself through the
+// others: the strongly connected components with more than one member, by Tarjan's
+// algorithm, with a stack of its own because a chain may be 10,000 long.
+func (m *merger) circles() [][]child.ID {
+	var roots []child.ID
+	for id, e := range m.entries {
+		if len(e.Spec.Dependencies) > 0 {
+			roots = append(roots, id)
+		}
+	}
+	slices.Sort(roots)
+	t := tarjan{entries: m.entries, nodes: map[child.ID]*visit{}}
+	for _, id := range roots {
+		if t.nodes[id] == nil {
+			t.walk(id)
+		}
+	}
+	return t.groups
+}
+
+type tarjan struct {
+	entries map[child.ID]Entry
+	nodes   map[child.ID]*visit
+	open    []*visit // met, but not yet in a group
+	groups  [][]child.ID
+}
+
+type visit struct {
+	id         child.ID
+	index, low int
+	next       int // the dependency to look at next
+	isOpen     bool
+}
+
+func (t *tarjan) meet(id child.ID) *visit {
+	v := &visit{id: id, index: len(t.nodes), low: len(t.nodes), isOpen: true}
+	t.nodes[id] = v
+	t.open = append(t.open, v)
+	return v
+}
+
+func (t *tarjan) walk(from child.ID) {
+	path := []*visit{t.meet(from)}
+	for len(path) > 0 {
+		v := path[len(path)-1]
+		if dependencies := t.entries[v.id].Spec.Dependencies; v.next < len(dependencies) {
+			to := dependencies[v.next].ID
+			v.next++
+			if _, declared := t.entries[to]; !declared {
+				continue
+			}
+			if w := t.nodes[to]; w == nil {
+				path = append(path, t.meet(to))
+			} else if w.isOpen {
+				v.low = min(v.low, w.index)
+			}
+			continue
+		}
+		path = path[:len(path)-1]
+		if len(path) > 0 {
+			above := path[len(path)-1]
+			above.low = min(above.low, v.low)
+		}
+		if v.low == v.index {
+			t.close(v)
+		}
+	}
+}
+
+// close makes a group of all that is open from v on.
+func (t *tarjan) close(v *visit) {
+	at := slices.Index(t.open, v)
+	var group []child.ID
+	for _, w := range t.open[at:] {
+		w.isOpen = false
+		group = append(group, w.id)
+	}
+	t.open = t.open[:at]
+	if len(group) > 1 {
+		slices.Sort(group)
+		t.groups = append(t.groups, group)
+	}
+}
+
+// oneCircle is a shortest circle through the first member of a group, in the order
+// of the dependencies.
+func (m *merger) oneCircle(group []child.ID) []child.ID {
+	start := group[0]
+	from := map[child.ID]child.ID{}
+	for queue := []child.ID{start}; len(queue) > 0; queue = queue[1:] {
+		for _, d := range m.entries[queue[0]].Spec.Dependencies {
+			if d.ID == start {
+				return backTrack(from, start, queue[0])
+			}
+			_, member := slices.BinarySearch(group, d.ID)
+			if _, met := from[d.ID]; member && !met {
+				from[d.ID] = queue[0]
+				queue = append(queue, d.ID)
+			}
+		}
+	}
+	return group
+}
+
+func backTrack(from map[child.ID]child.ID, start, end child.ID) []child.ID {
+	circle := []child.ID{end}
+	for end != start {
+		end = from[end]
+		circle = append(circle, end)
+	}
+	slices.Reverse(circle)
+	return circle
+}
+
+// circleText is a circle for people: "a → b → a". Of a long one it shows the
+// first members.
+func circleText(circle []child.ID) string {
+	const most = 12
+	var b strings.Builder
+	for i, id := range circle {
+		if i == most {
+			fmt.Fprintf(&b, "%d more → ", len(circle)-most)
+			break
+		}
+		b.WriteString(string(id) + " → ")
+	}
+	return b.String() + string(circle[0])
+}

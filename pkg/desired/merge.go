@@ -1,0 +1,218 @@
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// MaxChildren is how many children one manifests directory may declare.
+const MaxChildren = 10_000
+
+// Policy says how careful Merge is. Its zero value follows the directory as it is
+// at this moment, but for what the contract never does: a broken file, an empty
+// look and a large removal still stop nothing.
+type Policy struct {
+	Now         time.Time
+	Timing      Timing
+	AllowEmpty  bool
+	MaxRemovals MaxRemovals
+
+	// Confirmed are children whose removal the operator has confirmed.
+	Confirmed map[child.ID]bool
+
+	// Running tells the children that a large removal would hurt. It must answer
+	// true for a child of which nothing is known yet. Nil: all run.
+	Running func(child.ID) bool
+}
+
+// Merge is the desired state after a look at the directory: what seen declares,
+// and from last what a mistake must not take away. It is the only place that
+// decides what stays:
+//
+//   - the last valid manifest of a document that is broken, declared twice, part
+//     of a cycle, or in a folder that cannot be read;
+//   - a manifest that is gone, until its folder has been quiet for a while and
+//     git is not at work: it may have been renamed;
+//   - everything, if there is nothing left or the root is gone;
+//   - what vanished in too large a number, until the operator confirms.
+//
+// last may be nil, or come from the runtime after a restart: then Spec and Origin
+// of each entry are enough. Neither argument is changed; the result shares with
+// last the specs that are still the same.
+func Merge(last *Set, seen Scan, p Policy) *Set {
+	if last == nil {
+		last = &Set{}
+	}
+	m := newMerger(last, seen, p)
+	if m.top == nil {
+		return m.keepAll()
+	}
+	m.placed = place(m.top, m.inForce)
+	stall := m.ask(m.keep())
+	m.render()
+	m.breakCycles()
+	m.limit()
+	m.addFolders()
+	m.checkDependencies()
+	return m.finish(stall)
+}
+
+// merger is one merge under way.
+type merger struct {
+	last   *Set
+	seen   Scan
+	top    *folder
+	policy Policy
+	placed *placement
+
+	before  map[child.ID]*Entry    // last's
+	entries map[child.ID]Entry     // the children so far; at the end the supervisors too
+	claimed map[child.ID]*Manifest // the documents of those of them that follow one
+	kept    map[child.ID]Entry     // supervisors that stay although no document declares them
+	chains  map[child.ID]chain     // by folder, "" for the root
+	hidden  []child.ID             // what stays because a folder cannot be read
+	next    Set
+}
+
+func newMerger(last *Set, seen Scan, p Policy) *merger {
+	m := &merger{
+		last: last, seen: seen, top: seen.top, policy: p,
+		before:  make(map[child.ID]*Entry, len(last.Entries)),
+		claimed: map[child.ID]*Manifest{},
+		chains:  map[child.ID]chain{},
+		kept:    map[child.ID]Entry{},
+		entries: make(map[child.ID]Entry, len(last.Entries)),
+		next: Set{
+			Complete: true,
+			folders:  map[child.ID]*Manifest{},
+			memo:     make(map[*Manifest]*rendered, len(last.memo)),
+			missing:  map[child.ID]time.Time{},
+			held:     map[child.ID]bool{},
+		},
+	}
+	for i := range last.Entries {
+		m.before[last.Entries[i].ID] = &last.Entries[i]
+	}
+	if seen.missing && p.AllowEmpty {
+		m.top = &folder{}
+	}
+	return m
+}
+
+func (m *merger) inForce(id child.ID) (child.Kind, bool) {
+	if e := m.before[id]; e != nil {
+		return e.Spec.Kind, true
+	}
+	return "", false
+}
+
+// keepAll is the merge with a root that is not there or cannot be read.
+func (m *merger) keepAll() *Set {
+	next := *m.last
+	next.Complete, next.missing, next.again = true, nil, never
+	next.refilling = true
+	stall := Stall{Reason: StallEmptySource, Message: "there is no manifests directory; nothing is removed (create it, or run with --allow-empty)"}
+	next.Problems = nil
+	if m.seen.fault != nil {
+		next.Problems = []Problem{*m.seen.fault}
+		stall.Message = m.seen.fault.String() + "; nothing is removed"
+		if m.policy.AllowEmpty {
+			stall.Reason = StallUnreadable // it is not known to be empty
+		}
+	}
+	for _, e := range next.Entries {
+		stall.Held = append(stall.Held, e.ID)
+	}
+	next.Stalls = []Stall{stall}
+	return &next
+}
+
+// limit drops what is beyond the limit, new children first: by ID, from the end.
+func (m *merger) limit() {
+	over := len(m.entries) - MaxChildren
+	if over <= 0 {
+		return
+	}
+	var fresh []child.ID
+	for id := range m.entries {
+		if m.before[id] == nil {
+			fresh = append(fresh, id)
+		}
+	}
+	slices.Sort(fresh)
+	for _, id := range fresh[max(0, len(fresh)-over):] {
+		delete(m.entries, id)
+		bad := Problem{Child: id, Reason: fmt.Sprintf("there are more than %d children", MaxChildren), Hint: "start a second reconciler with a directory of its own"}
+		if d := m.claimed[id]; d != nil {
+			bad = d.at("name", bad.Reason, bad.Hint)
+		}
+		m.next.Problems = append(m.next.Problems, bad)
+	}
+}
+
+// checkDependencies reports those that are declared nowhere. Their dependants stay:
+// they wait, or run on.
+func (m *merger) checkDependencies() {
+	exists := func(id child.ID) bool { _, ok := m.entries[id]; return ok }
+	for id, d := range m.claimed {
+		if !exists(id) {
+			continue
+		}
+		for _, dep := range d.Dependencies() {
+			want := Resolve(dep.Name, id.Folder(), exists)
+			if !exists(want) {
+				m.next.Problems = append(m.next.Problems, d.problem(Problem{
+					Line: dep.Line, Column: dep.Column, Field: dep.Field,
+					Reason: fmt.Sprintf("%s is declared nowhere", want),
+					Hint:   fmt.Sprintf("%s waits until it is", id),
+				}))
+			}
+		}
+	}
+}
+
+func (m *merger) finish(stall *Stall) *Set {
+	next := m.next
+	next.Entries = make([]Entry, 0, len(m.entries))
+	for _, e := range m.entries {
+		next.Entries = append(next.Entries, e)
+	}
+	slices.SortFunc(next.Entries, func(a, b Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	next.Problems = append(next.Problems, m.placed.problems...)
+	slices.SortFunc(next.Problems, compareProblems)
+	next.Problems = slices.Compact(next.Problems)
+	if len(m.hidden) > 0 {
+		slices.Sort(m.hidden)
+		next.Stalls = append(next.Stalls, Stall{Reason: StallUnreadable, Held: m.hidden, Message: "a folder cannot be read; its children are kept: " + names(m.hidden, 10)})
+	}
+	if stall != nil {
+		next.Stalls = append(next.Stalls, *stall)
+	}
+	if len(next.missing) == 0 {
+		next.missing = nil
+	}
+	return &next
+}
+
+func compareProblems(a, b Problem) int {
+	if c := strings.Compare(a.File, b.File); c != 0 {
+		return c
+	}
+	if a.Line != b.Line {
+		return a.Line - b.Line
+	}
+	if a.Column != b.Column {
+		return a.Column - b.Column
+	}
+	if c := strings.Compare(a.Field, b.Field); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Reason, b.Reason); c != 0 {
+		return c
+	}
+	return strings.Compare(string(a.Child), string(b.Child))
+}

@@ -1,0 +1,235 @@
+package desired
+
+import (
+	"slices"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// rendered is a spec, and all that it was made from: as long as that is the same,
+// so is the spec.
+type rendered struct {
+	chain    []*Manifest
+	asked    []answer
+	spec     *child.Spec // nil with problems
+	hash     string
+	problems []Problem
+}
+
+// answer is what a manifest was told about another child.
+type answer struct {
+	id     child.ID
+	exists bool
+}
+
+// chain are the supervisor documents around a child, from the root down.
+type chain struct {
+	documents []*Manifest
+
+	// unknown are problems of a document that was never seen valid. What it gives
+	// its children is not known, perhaps another user to run as: new children
+	// wait for it.
+	unknown []Problem
+}
+
+// exists reports whether id is declared, or stays.
+func (m *merger) exists(id child.ID) bool {
+	if _, ok := m.placed.claims[id]; ok {
+		return true
+	}
+	_, ok := m.entries[id]
+	return ok || m.top.nearest(string(id)).path == string(id)
+}
+
+// chainOf are the supervisor documents above the children of a folder.
+func (m *merger) chainOf(folder child.ID) chain {
+	if c, ok := m.chains[folder]; ok {
+		return c
+	}
+	var c chain
+	id := child.RootSupervisor
+	if folder != "" {
+		c, id = m.chainOf(folder.Folder()), folder
+	}
+	document, problems := m.documentOf(id)
+	if document != nil {
+		m.next.folders[id] = document
+	}
+	if c.unknown == nil {
+		c.unknown = problems
+	}
+	c.documents = append(slices.Clip(c.documents), document)
+	m.chains[folder] = c
+	return c
+}
+
+// documentOf is the document in force of a supervisor; nil if it has none. With
+// problems it has one that nobody has seen valid.
+func (m *merger) documentOf(id child.ID) (*Manifest, []Problem) {
+	if d := m.placed.claims[id]; d != nil {
+		return d, nil
+	}
+	if kept, ok := m.kept[id]; ok {
+		if d := m.last.folders[id]; d != nil {
+			return d, nil
+		}
+		bad := Problem{File: kept.Origin.File, Child: id, Reason: "the manifest of the folder is not known"}
+		return nil, append(slices.Clip(kept.Problems), bad)
+	}
+	return nil, append(slices.Clip(m.placed.named[id]), m.placed.disputedTwice(id)...)
+}
+
+// disputedTwice are the problems of an ID that several documents declare.
+func (p *placement) disputedTwice(id child.ID) []Problem {
+	if p.rivals[id] == nil {
+		return nil
+	}
+	return p.disputed[id]
+}
+
+// render makes the specs of all children that a document declares.
+func (m *merger) render() {
+	orphans := map[child.ID][]child.ID{}
+	for id, d := range m.placed.claims {
+		if d.Kind() != child.Supervisor {
+			m.renderOne(id, d, orphans)
+		}
+	}
+	for id, rivals := range m.placed.rivals {
+		if m.before[id] == nil && rivals[0].Kind() != child.Supervisor {
+			m.renderRivals(id, rivals)
+		}
+	}
+	for folder, ids := range orphans {
+		slices.Sort(ids)
+		bad := m.chainOf(folder).unknown[0]
+		m.next.Problems = append(m.next.Problems, Problem{
+			File: bad.File, Line: bad.Line, Column: bad.Column, Child: bad.Child,
+			Reason: "children wait for this manifest of their folder: " + names(ids, 10),
+			Hint:   "mend it: it may say how they are to run",
+		})
+	}
+}
+
+func (m *merger) renderOne(id child.ID, d *Manifest, orphans map[child.ID][]child.ID) {
+	c := m.chainOf(id.Folder())
+	switch before := m.before[id]; {
+	case c.unknown != nil && before != nil:
+		m.stay(id, c.unknown)
+	case c.unknown != nil:
+		orphans[id.Folder()] = append(orphans[id.Folder()], id)
+	default:
+		r := m.spec(id, d, c)
+		if r.spec == nil {
+			m.broken(id, r.problems)
+			return
+		}
+		m.add(id, r.spec, child.Origin{File: d.File, Document: d.Document, Hash: r.hash})
+		m.claimed[id] = d
+	}
+}
+
+// renderRivals puts a child into force that several documents declare, none of
+// them in force, if they all say the same.
+func (m *merger) renderRivals(id child.ID, rivals []*Manifest) {
+	c := m.chainOf(id.Folder())
+	var first *rendered
+	for _, d := range rivals {
+		r := m.spec(id, d, c)
+		if first == nil {
+			first = r
+		}
+		if c.unknown != nil || r.spec == nil || r.hash != first.hash {
+			return
+		}
+	}
+	m.add(id, first.spec, child.Origin{File: rivals[0].File, Document: rivals[0].Document, Hash: first.hash})
+}
+
+// spec is what d declares as id, made anew only if something that it depends on
+// has changed.
+func (m *merger) spec(id child.ID, d *Manifest, c chain) *rendered {
+	r := m.last.memo[d]
+	if r == nil || !slices.Equal(r.chain, c.documents) || slices.ContainsFunc(r.asked, func(a answer) bool { return m.exists(a.id) != a.exists }) {
+		r = &rendered{chain: c.documents}
+		r.spec, r.problems = d.Spec(id.Folder(), c.documents, func(other child.ID) bool {
+			r.asked = append(r.asked, answer{other, m.exists(other)})
+			return m.exists(other)
+		})
+		if r.spec != nil {
+			r.hash = r.spec.Hash()
+		}
+	}
+	m.next.memo[d] = r
+	return r
+}
+
+// add puts a valid spec in force. Its generation counts the changes of its hash.
+func (m *merger) add(id child.ID, spec *child.Spec, origin child.Origin) {
+	e := Entry{ID: id, Spec: spec, Problems: m.placed.disputed[id]}
+	origin.Generation = 1
+	if before := m.before[id]; before != nil {
+		hash := before.Origin.Hash
+		if hash == "" {
+			hash = before.Spec.Hash()
+		}
+		origin.Generation = before.Origin.Generation + 1
+		if hash == origin.Hash {
+			e.Spec, origin.Generation = before.Spec, max(1, before.Origin.Generation)
+		}
+	}
+	e.Origin = origin
+	m.entries[id] = e
+}
+
+// broken reports a document that is valid but no spec where it stands. What was
+// in force stays.
+func (m *merger) broken(id child.ID, problems []Problem) {
+	m.next.Problems = append(m.next.Problems, problems...)
+	if m.before[id] != nil {
+		m.stay(id, problems)
+	}
+}
+
+// addFolders adds the supervisors: of each folder that declares itself or holds a
+// child, and of the root if there is anything at all.
+func (m *merger) addFolders() {
+	want := map[child.ID]bool{}
+	for id := range m.entries {
+		for folder := id.Folder(); folder != "" && !want[folder]; folder = folder.Folder() {
+			want[folder] = true
+		}
+	}
+	for id, d := range m.placed.claims {
+		want[id] = want[id] || d.Kind() == child.Supervisor
+	}
+	if len(m.entries) > 0 {
+		want[child.RootSupervisor] = true
+	}
+	plain := folderSpec()
+	hash := plain.Hash()
+	for id, wanted := range want {
+		if !wanted {
+			continue
+		}
+		if kept, ok := m.kept[id]; ok {
+			m.entries[id] = kept
+			continue
+		}
+		m.addFolder(id, plain, hash)
+	}
+}
+
+func (m *merger) addFolder(id child.ID, plain *child.Spec, hash string) {
+	d := m.placed.claims[id]
+	if d == nil {
+		m.add(id, plain, child.Origin{Hash: hash})
+		return
+	}
+	r := m.spec(id, d, chain{})
+	if r.spec == nil {
+		m.broken(id, r.problems)
+		return
+	}
+	m.add(id, r.spec, child.Origin{File: d.File, Document: d.Document, Hash: r.hash})
+}
