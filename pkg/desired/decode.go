@@ -26,16 +26,22 @@ func Decode(file string, data []byte) ([]Manifest, []Problem) {
 	if strings.EqualFold(path.Ext(file), ".json") {
 		parse = parseJSON
 	}
-	documents := parse(data)
-	if len(documents) == 0 {
-		return nil, []Problem{{File: file, Reason: "the file declares nothing", Hint: "add a manifest, at least name: …, or remove the file"}}
-	}
 	d := decoding{file: file, room: maxProblems}
-	for i := range documents {
-		d.add(i+1, &documents[i])
+	for doc := range parse(data) {
+		if d.documents == maxDocuments {
+			d.manifests = nil
+			d.fileProblem(fmt.Sprintf("the file has more than %d documents", maxDocuments), "split it into several files")
+			break
+		}
+		d.documents++
+		d.add(doc)
+		if d.room < 0 {
+			d.fileProblem("there are more problems in this file", "mend the first ones")
+			break
+		}
 	}
-	if d.room < 0 {
-		d.problems = append(d.problems, Problem{File: file, Reason: fmt.Sprintf("there are %d more problems in this file", -d.room), Hint: "mend the first ones"})
+	if d.documents == 0 {
+		d.fileProblem("the file declares nothing", "add a manifest, at least name: …, or remove the file")
 	}
 	return d.manifests, d.problems
 }
@@ -43,13 +49,18 @@ func Decode(file string, data []byte) ([]Manifest, []Problem) {
 // decoding is a file while it is decoded.
 type decoding struct {
 	file      string
+	documents int
 	manifests []Manifest
 	problems  []Problem
-	room      int
+	room      int // for so many more problems
 }
 
-func (d *decoding) add(number int, doc *document) {
-	m := Manifest{File: d.file, Document: number, Line: doc.line}
+func (d *decoding) fileProblem(reason, hint string) {
+	d.problems = append(d.problems, Problem{File: d.file, Reason: reason, Hint: hint})
+}
+
+func (d *decoding) add(doc document) {
+	m := Manifest{File: d.file, Document: d.documents, Line: doc.line}
 	w := walk{room: d.room}
 	if doc.problem != nil {
 		w.report(doc.problem.Field, position{doc.problem.Line, doc.problem.Column}, doc.problem.Reason, doc.problem.Hint)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,6 +24,10 @@ const (
 	// maxMarks bounds the characters that may begin a new value, and so the
 	// nodes: 1 MiB of "a,a,a" would take 120 MB and half a second to parse.
 	maxMarks = 100_000
+
+	// maxDocuments of one file are as many as the children of a runtime. A
+	// parser for each costs 5 KB, and 1 MiB has room for 200,000 of them.
+	maxDocuments = 10_000
 )
 
 // document is one document of a file: its root, or why it has none.
@@ -66,17 +71,16 @@ func positionOf(data []byte, offset int) position {
 // parseYAML parses the documents of a file, each by itself: a line that begins
 // with --- or ... ends a document whatever stands around it (YAML 1.2, rule
 // c-forbidden), so what is broken in one cannot reach the next.
-func parseYAML(data []byte) []document {
-	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
-	var documents []document
-	line := 1
-	for _, text := range split(data) {
-		if !blank(text) {
-			documents = append(documents, parseOne(text, line))
+func parseYAML(data []byte) iter.Seq[document] {
+	return func(yield func(document) bool) {
+		line := 1
+		for _, text := range split(bytes.TrimPrefix(data, []byte("\uFEFF"))) {
+			if !blank(text) && !yield(parseOne(text, line)) {
+				return
+			}
+			line += bytes.Count(text, []byte("\n"))
 		}
-		line += bytes.Count(text, []byte("\n"))
 	}
-	return documents
 }
 
 // split cuts data before each line of --- and after each line of ... . Lines

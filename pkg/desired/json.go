@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -14,21 +15,24 @@ import (
 // parseJSON parses the documents of a JSON file, one behind the other, into the
 // nodes that YAML gives. JSON is nearly a part of YAML, but not its surrogate
 // pairs ("\ud83d\ude00"), which many programs write.
-func parseJSON(data []byte) []document {
+func parseJSON(data []byte) iter.Seq[document] {
 	j := jsonReader{data: bytes.TrimPrefix(data, []byte("\uFEFF")), mark: position{1, 1}}
 	j.decoder = json.NewDecoder(bytes.NewReader(j.data))
 	j.decoder.UseNumber()
-	var documents []document
-	for {
-		j.nodes = 0
-		root, err := j.value(1)
-		switch {
-		case errors.Is(err, io.EOF):
-			return documents
-		case err != nil:
-			return append(documents, document{line: j.mark.line, problem: j.problem(err)})
+	return func(yield func(document) bool) {
+		for {
+			j.nodes = 0
+			root, err := j.value(1)
+			switch {
+			case errors.Is(err, io.EOF):
+				return
+			case err != nil:
+				yield(document{line: j.mark.line, problem: j.problem(err)})
+				return
+			case !yield(document{line: root.Line, root: root}):
+				return
+			}
 		}
-		documents = append(documents, document{line: root.Line, root: root})
 	}
 }
 

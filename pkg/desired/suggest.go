@@ -1,6 +1,9 @@
 package desired
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // synonyms are what other supervisors, and habit, call our fields and values.
 var synonyms = map[string]string{
@@ -36,10 +39,13 @@ func meant(key, path string, known []string) string {
 	return didYouMean(key, known)
 }
 
+// longest is the length of a word for which others are suggested. Nothing longer
+// is near to a word of ours, and the work is quadratic.
+const longest = 64
+
 // didYouMean is a hint that names the known word that is nearest to s; "" if
 // none is near.
 func didYouMean(s string, known []string) string {
-	const longest = 64 // nothing longer is near to a word of ours, and the work is quadratic
 	if len(s) > longest {
 		return ""
 	}
@@ -61,18 +67,22 @@ func didYouMean(s string, known []string) string {
 
 // squash makes restart_policy, restartPolicy and Restart-Policy the same.
 func squash(s string) string {
-	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(s))
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
 }
 
 // distance is how many characters must be put in, taken out, replaced or
 // swapped with the next one to make b of a (optimal string alignment).
 func distance(a, b string) int {
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		next := make([]int, len(b)+1)
 		next[0] = i + 1
 		for j := range len(b) {
 			if a[i] == b[j] {
@@ -84,7 +94,7 @@ func distance(a, b string) int {
 				next[j+1] = min(next[j+1], 1+before[j-1])
 			}
 		}
-		before, row = row, next
+		before, row, next = row, next, before
 	}
 	return row[len(b)]
 }

@@ -125,6 +125,9 @@ func (w *walk) section(n *yaml.Node, path string, dst reflect.Value) {
 	l := layouts()[dst.Type()]
 	seen := make([]int, len(l.fields)) // the line of each field that was read
 	for p := range pairs(n) {
+		if w.room < 0 {
+			return
+		}
 		i, ok := w.known(p.key, path, l)
 		if !ok {
 			continue
@@ -193,6 +196,9 @@ func (w *walk) list(n *yaml.Node, path string, r *rules, dst reflect.Value) {
 	}
 	dst.Set(reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content)))
 	for i, element := range n.Content {
+		if w.room < 0 {
+			return
+		}
 		full := path + "[" + strconv.Itoa(i) + "]"
 		w.pos = append(w.pos, fieldPosition{full, at(nil, element)})
 		w.value(element, full, r, dst.Index(i))
@@ -207,6 +213,9 @@ func (w *walk) words(n *yaml.Node, path string, dst reflect.Value) {
 	}
 	words := make(map[string]string, len(n.Content)/2)
 	for p := range pairs(n) {
+		if w.room < 0 {
+			return
+		}
 		key, ok := w.text(p.key, path)
 		if !ok {
 			continue
