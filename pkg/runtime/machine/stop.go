@@ -61,7 +61,7 @@ func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
 	}
 	noProcess := s.phase == child.Starting && !s.live.asked // a busy start between two tries
 	s.stop = &stop{why: why, cause: cause, stage: stopRequested}
-	s.phase, s.live.ready = child.Stopping, false
+	s.phase, s.live.ready, s.live.readyAt = child.Stopping, false, time.Time{}
 	t.factBy(s, ChildStopping, cause)
 	t.save(s)
 	switch {
@@ -148,14 +148,18 @@ func killEvery(spec *child.Spec) time.Duration {
 }
 
 // stopAgain repeats the signal of a stop after a new connection: the old one may
-// have lost it.
+// have lost it. Its deadline goes on; one that passed meanwhile does not, because
+// a child that perhaps never heard its signal must not be killed with it.
 func (t *Tree) stopAgain(s *state) {
 	switch s.stop.stage {
 	case stopRequested:
 		t.requestStop(s)
 	case stopSignalled:
 		t.sendStop(s, stopSignal(s.spec))
-		t.touch(s)
+		if s.stop.deadline.due(t.now) {
+			s.stop.deadline = t.in(s.spec.Shutdown.GracefulTimeout.Duration())
+		}
+		t.save(s)
 	default:
 		t.sendStop(s, sigkill)
 		s.stop.deadline = t.in(killEvery(s.spec))

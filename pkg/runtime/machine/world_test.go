@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -14,7 +13,7 @@ import (
 // text; the scripts of testdata, the matrix and the tables all speak that way.
 // Every invariant is tested after every step.
 type world struct {
-	t       testing.TB
+	t       tester
 	cfg     Config
 	tree    *Tree
 	now     Instant
@@ -24,7 +23,14 @@ type world struct {
 	last    Ready // of the last line
 }
 
-func newWorld(t testing.TB, lines ...string) *world {
+// tester is what *testing.T and *rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newWorld(t tester, lines ...string) *world {
 	w := &world{t: t, cfg: Config{StartSlots: 4, Seed: 1}, specs: map[child.ID]*child.Spec{}}
 	w.tree = New(w.cfg)
 	w.do(lines...)
@@ -316,7 +322,7 @@ func replyWords(r Reply) string {
 	return string(r.Decision)
 }
 
-func duration(t testing.TB, s string) time.Duration {
+func duration(t tester, s string) time.Duration {
 	t.Helper()
 	d, err := time.ParseDuration(s)
 	if err != nil {
