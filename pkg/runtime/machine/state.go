@@ -94,6 +94,13 @@ func (t *Tree) in(d time.Duration) moment {
 
 func (m moment) due(now Instant) bool { return m.set && m.at <= now }
 
+func later(a, b moment) moment {
+	if a.at > b.at {
+		return a
+	}
+	return b
+}
+
 func (s *state) key() child.Key {
 	return child.Key{ID: s.id, Incarnation: s.incarnation, Generation: s.generation}
 }

@@ -148,17 +148,15 @@ func killEvery(spec *child.Spec) time.Duration {
 }
 
 // stopAgain repeats the signal of a stop after a new connection: the old one may
-// have lost it. Its deadline goes on; one that passed meanwhile does not, because
-// a child that perhaps never heard its signal must not be killed with it.
+// have lost it. Its grace begins anew, because a child that perhaps never heard
+// its signal must not be killed without it; a kill goes on.
 func (t *Tree) stopAgain(s *state) {
 	switch s.stop.stage {
 	case stopRequested:
 		t.requestStop(s)
 	case stopSignalled:
 		t.sendStop(s, stopSignal(s.spec))
-		if s.stop.deadline.due(t.now) {
-			s.stop.deadline = t.in(s.spec.Shutdown.GracefulTimeout.Duration())
-		}
+		s.stop.deadline = later(s.stop.deadline, t.in(s.spec.Shutdown.GracefulTimeout.Duration()))
 		t.save(s)
 	default:
 		t.sendStop(s, sigkill)
