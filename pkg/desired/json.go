@@ -141,9 +141,23 @@ func (j *jsonReader) problem(err error) *Problem {
 	if bound := (*jsonBound)(nil); errors.As(err, &bound) {
 		return &Problem{Line: bound.at.line, Column: bound.at.column, Reason: bound.reason}
 	}
-	at := positionOf(j.data, len(j.data))
-	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		at = positionOf(j.data, int(syntax.Offset)-1)
-	}
+	at := positionOf(j.data, j.broken())
 	return &Problem{Line: at.line, Column: at.column, Reason: "not JSON: " + strings.TrimPrefix(err.Error(), "json: "), Hint: "a file named .json is read as JSON; name it .yaml for YAML"}
+}
+
+// broken is where the value begins that the decoder could not read, or where in
+// it the decoder gave up. The offset of its own error does not count what stands
+// between tokens (encoding/json, Decoder.Token).
+func (j *jsonReader) broken() int {
+	rest := bytes.TrimLeft(j.data[j.decoder.InputOffset():], " \t\r\n,:")
+	start := len(j.data) - len(rest)
+	if len(rest) == 0 || strings.IndexByte("{}[]", rest[0]) >= 0 {
+		return start
+	}
+	var scalar any
+	err := json.NewDecoder(bytes.NewReader(rest)).Decode(&scalar)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return start + int(syntax.Offset) - 1
+	}
+	return start
 }

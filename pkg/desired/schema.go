@@ -29,12 +29,12 @@ func Schema() ([]byte, error) {
 	s.Title = "reconciler manifest"
 	s.If = &jsonschema.Schema{Properties: jsonschema.NewProperties(), Required: []string{"kind"}}
 	s.If.Properties.Set("kind", &jsonschema.Schema{Const: string(child.Supervisor)})
-	s.Then, s.Else = without("worker"), without("supervisor")
+	s.Then, s.Else = noneOf("worker"), noneOf("supervisor")
 	return json.MarshalIndent(s, "", "  ")
 }
 
-// without is the schema of what has no field of role.
-func without(role string) *jsonschema.Schema {
+// noneOf is the schema of what has no field of role.
+func noneOf(role string) *jsonschema.Schema {
 	s := &jsonschema.Schema{Properties: jsonschema.NewProperties()}
 	for _, f := range layouts()[reflect.TypeFor[manifestFields]()].fields {
 		if f.role == role {
