@@ -242,7 +242,7 @@ func (p *placement) clash(f *folder, group []claimant, workers map[string][]*Man
 			}
 		}
 		id := child.Join(child.ID(f.path), c.name)
-		reason := fmt.Sprintf("the %s stands beside the %s; they must differ by more than case", c.describe(), strings.Join(others, " and the "))
+		reason := fmt.Sprintf("the %s stands beside the %s; %s", c.describe(), strings.Join(others, " and the "), rule(group))
 		kind, ok := p.inForce(id)
 		void[c] = !ok || (kind == child.Supervisor) != c.isFolder
 		bad := Problem{File: string(id), Child: id, Reason: reason, Hint: "rename one of them"}
@@ -254,6 +254,16 @@ func (p *placement) clash(f *folder, group []claimant, workers map[string][]*Man
 			p.closed[string(id)] = append(p.closed[string(id)], bad)
 		}
 	}
+}
+
+// rule is what a group of claimants breaks.
+func rule(group []claimant) string {
+	for _, c := range group {
+		if c.name != group[0].name {
+			return "they must differ by more than case"
+		}
+	}
+	return "a child and a folder of one name cannot stand side by side"
 }
 
 func (c claimant) describe() string {
