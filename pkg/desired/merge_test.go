@@ -2,8 +2,6 @@ package desired
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -312,7 +310,7 @@ func TestLargeRemovalAsksFirst(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d of %d, max %s", test.gone, test.had, test.max), func(t *testing.T) {
 			files := many(test.had)
-			names := slices.Sorted(maps.Keys(files))
+			names := sortedNames(files)
 
 			got := Merge(firstLook(t, files), seenOf(less(files, names[:test.gone]...)), Policy{MaxRemovals: test.max})
 
@@ -333,7 +331,7 @@ func TestLargeRemovalAsksFirst(t *testing.T) {
 
 func TestHeldRemovalsStayHeldUntilBackOrConfirmed(t *testing.T) {
 	files := many(10)
-	names := slices.Sorted(maps.Keys(files))
+	names := sortedNames(files)
 	held := Merge(firstLook(t, files), seenOf(less(files, names[:6]...)), Policy{})
 
 	// Two are back: four of ten would not have asked.
@@ -358,7 +356,7 @@ func TestHeldRemovalsStayHeldUntilBackOrConfirmed(t *testing.T) {
 
 func TestOnlyRunningChildrenMakeARemovalLarge(t *testing.T) {
 	files := many(10)
-	names := slices.Sorted(maps.Keys(files))
+	names := sortedNames(files)
 	running := func(id child.ID) bool { return len(id) > 8 } // the last two of ten
 
 	got := Merge(firstLook(t, files), seenOf(less(files, names[:9]...)), Policy{Running: running})

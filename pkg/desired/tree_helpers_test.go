@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -106,3 +107,5 @@ func plus(files map[string]string, name, text string) map[string]string {
 }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func sortedNames(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
