@@ -72,7 +72,7 @@ func (t *Tree) checkAttempt(s *state) error {
 		return fmt.Errorf("a stop under way: %v", s.stop)
 	case s.pendingRestart != nil && (s.phase != child.Stopping || s.operation != child.Active):
 		return fmt.Errorf("operation %s with a pending restart", s.operation)
-	case s.phase == child.Running && !s.wanted() && s.shutdown == (ending{}) && t.shutdown == nil:
+	case s.phase == child.Running && !s.wanted() && t.shutdown == nil:
 		return fmt.Errorf("it runs and should not: operation %s, suspend %v", s.operation, s.spec.Suspend)
 	}
 	return nil
@@ -171,7 +171,7 @@ func (t *Tree) checkDependants() error {
 
 func (t *Tree) checkQueue() error {
 	for _, q := range t.slots.queue {
-		if q.s == nil || q.s.ticket != q.number {
+		if q.void() {
 			continue
 		}
 		if q.s.gone || !t.connected || t.slots.used < t.cfg.StartSlots {

@@ -179,7 +179,7 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 	}
 	s.pendingRestart = &child.PendingRestart{
 		OldGeneration: s.generation, OldAttempt: s.attempt,
-		TargetGeneration: s.generation + 1, Cause: cause,
+		TargetGeneration: s.fence, Cause: cause,
 	}
 	t.beginStop(s, string(why), cause)
 	if s.stop == nil {

@@ -18,7 +18,8 @@
 //   - What is durable comes first: a Ready lists records before the effects that
 //     rely on them. Restore builds the same tree from the newest records, and
 //     the Adopted that follows brings it in line with the processes that live.
-//   - No step looks at all children, except Adopted, Detached and ShutdownTree.
+//   - No step looks at all children, except those for Adopted, Detached, ShutdownTree
+//     and HurryUp.
 //
 // Event and Effect are the two closed sets at its border. One loop, in package
 // runtime, feeds the tree and carries out what it leaves.

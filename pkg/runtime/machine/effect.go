@@ -65,6 +65,7 @@ type Record struct {
 	Phase       child.Phase      `json:"phase"` // as it was when recorded
 	Generation  child.Generation `json:"generation"`
 	Attempt     child.Attempt    `json:"attempt"`
+	Fence       child.Generation `json:"fence"` // no later attempt has a generation below it
 	Restarts    uint64           `json:"restarts,omitempty"`
 	PID         int              `json:"pid,omitempty"` // of a running attempt, for display: Adopted tells the truth
 	StartedAt   time.Time        `json:"started_at,omitzero"`

@@ -15,7 +15,7 @@ func (t *Tree) record(s *state) Record {
 	r := Record{
 		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
 		Operation: s.operation, Hold: s.hold, Phase: s.phase,
-		Generation: s.generation, Attempt: s.attempt, Restarts: s.restartCount(),
+		Generation: s.generation, Attempt: s.attempt, Fence: s.fence, Restarts: s.restartCount(),
 		PID: s.live.pid, StartedAt: s.live.startedAt,
 		NextStart: s.rest.wall, LastDelay: child.Millis(s.lastDelay), Quick: s.quick,
 		Exits: s.exits, Failure: s.failure, StopState: s.stopState, PendingRestart: s.pendingRestart,
@@ -71,8 +71,9 @@ func (t *Tree) restore(r Record) {
 		lastDelay: r.LastDelay.Duration(), quick: r.Quick,
 		exits: slices.Clip(r.Exits), failure: r.Failure, updatedAt: r.UpdatedAt,
 	})
+	s.fence = r.Fence
 	if r.Attempt > 0 {
-		s.fence = r.Generation + 1
+		s.fence = max(r.Fence, r.Generation+1)
 	}
 	if r.StopState != "" {
 		s.stopState = r.StopState

@@ -142,6 +142,7 @@ func TestStrays(t *testing.T) {
 		{"its exit is acknowledged", []string{"connect", "adopt x.3"}, "exit x.3 0", "gone | acknowledge x#1.3"},
 		{"a report of an old attempt changes nothing and is acknowledged", running("", "exit a 1", "advance 100ms", "started a"), "exit a.0 1", "Running active | acknowledge a#1.0 | stale"},
 		{"the incarnation of a stray is never given again", []string{"connect", "adopt a.3"}, "add a", "Pending active | accepted"},
+		{"the next generation is above that of a stray, also after a crash", []string{"connect", "add a suspend=true", "started a.7", "exit a.7 0", "crash", "connect"}, "update a suspend=false", "Starting active | start a#1.8 | accepted"},
 		{"a shutdown waits for a stray", []string{"connect", "adopt x.3"}, "shutdown", "gone"},
 		{"but not for ever", []string{"connect", "adopt x.3", "shutdown"}, "advance 10s", "gone | SIGKILL to the tree of x#1.3, SIGKILL to the tree of x#1.3 | accepted"},
 	})

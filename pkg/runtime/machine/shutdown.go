@@ -38,8 +38,8 @@ type ending struct {
 	dependants int  // dependants that are left; it is stopped when they are not
 }
 
-// goingDown are the cause and the reason that children are stopped with.
-func (d *shutdown) why() child.Cause {
+// stopCause is what children are told to stop for.
+func (d *shutdown) stopCause() child.Cause {
 	return child.Cause{RequestedBy: d.cause.RequestedBy, Reason: "shutdown: " + d.cause.Reason}
 }
 
@@ -67,7 +67,7 @@ func (t *Tree) beginShutdown(c Command) {
 // enterShutdown gives a child without an attempt its outcome, and counts others.
 func (t *Tree) enterShutdown(s *state) {
 	if s.phase == child.Starting && !s.live.asked {
-		t.beginStop(s, whyShutdown, t.shutdown.why()) // a busy start between two tries ends at once
+		t.beginStop(s, whyShutdown, t.shutdown.stopCause()) // a busy start between two tries ends at once
 	}
 	if !s.hasAttempt() {
 		if s.phase == child.Pending || s.phase == child.BackingOff || s.live.folder {
@@ -104,7 +104,7 @@ func (t *Tree) drain(s *state) {
 		return
 	}
 	if s.stop == nil {
-		t.beginStop(s, whyShutdown, t.shutdown.why())
+		t.beginStop(s, whyShutdown, t.shutdown.stopCause())
 	}
 	if s.stop == nil {
 		return // it had no process after all

@@ -1,5 +1,7 @@
 package machine
 
+import "slices"
+
 // slots are the starts that may be under way at the same time. A machine that
 // starts 10,000 processes at once starts none of them soon.
 type slots struct {
@@ -15,9 +17,14 @@ type ticket struct {
 	s      *state
 }
 
+func (q ticket) void() bool { return q.s == nil || q.s.ticket != q.number }
+
 // enqueue gives a child a place in the queue, unless it has one.
 func (t *Tree) enqueue(s *state) {
 	if s.ticket == 0 {
+		if len(t.slots.queue) > 2*len(t.children)+16 { // mostly void ones, of children that left and came again
+			t.slots.queue = slices.DeleteFunc(t.slots.queue, ticket.void)
+		}
 		t.slots.last++
 		s.ticket = t.slots.last
 		t.slots.queue = append(t.slots.queue, ticket{s.ticket, s})
@@ -32,7 +39,7 @@ func (t *Tree) takeSlot() *state {
 		next := t.slots.queue[0]
 		t.slots.queue[0] = ticket{}
 		t.slots.queue = t.slots.queue[1:]
-		if next.s.ticket == next.number {
+		if !next.void() {
 			next.s.ticket = 0
 			return next.s
 		}

@@ -69,11 +69,8 @@ func (t *Tree) setWaits(s *state, waits []string) {
 // busy. Nothing else emits a first Start.
 func (t *Tree) start(s *state) {
 	if s.phase == child.Pending {
-		if s.attempt > 0 {
-			s.generation++
-		}
-		s.generation = max(s.generation, s.fence)
-		s.fence = s.generation + 1
+		s.generation = s.fence
+		s.fence++
 		s.attempt++
 		s.phase, s.live, s.stopState = child.Starting, attempt{epoch: t.epoch}, child.StopIdle
 		t.save(s)
@@ -106,7 +103,9 @@ func (t *Tree) runs(s *state, p Process, how FactKind) {
 	l.retry, l.wantsSlot, l.lastRetry = moment{}, false, 0
 	l.seen, l.epoch = true, t.epoch
 	l.pid, l.startedAt, l.weakKill = p.PID, p.StartedAt, p.WeakKill
-	s.failure = nil
+	if s.stop == nil || s.stop.stage != stopGivenUp {
+		s.failure = nil
+	}
 	if s.quick > 0 {
 		rest := s.spec.Backoff.ResetAfter.Duration() - ranFor(p.StartedAt, t.wall)
 		l.stable = t.in(max(rest, 0))

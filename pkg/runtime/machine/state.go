@@ -25,9 +25,8 @@ type state struct {
 	generation child.Generation
 	attempt    child.Attempt
 
-	// fence is above every generation that was ever seen alive under this
-	// incarnation, also one that no record tells of. The next generation is not
-	// below it.
+	// fence is the generation of the next attempt: above the newest one, and above
+	// every other that was ever seen alive under this incarnation.
 	fence child.Generation
 
 	live attempt // all zero unless there is one, or the child runs as a folder

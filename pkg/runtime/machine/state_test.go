@@ -44,6 +44,7 @@ func TestConditions(t *testing.T) {
 		{"so is a failed one", []string{"connect", "add a", "refused a"}, "Ready=False Stalled=True"},
 		{"until it runs", []string{"connect", "add a", "refused a", "advance 1s", "started a"}, "Ready=True"},
 		{"so is a stop that failed", running("", "pause a", "advance 6s"), "Ready=False Reconciling=True Stalled=True"},
+		{"also after a crash", running("", "pause a", "advance 6s", "crash", "adopt a"), "Ready=False Reconciling=True Stalled=True"},
 		{"also after a restart was asked for", running("", "pause a", "advance 6s", "restart a"), "Ready=False Reconciling=True Stalled=True"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {

@@ -47,8 +47,9 @@ func (t *Tree) stray(p Process) {
 // raiseFence keeps numbers unique that no record tells of.
 func (t *Tree) raiseFence(key child.Key) {
 	t.incarnation = max(t.incarnation, key.Incarnation)
-	if s, ok := t.children[key.ID]; ok && s.incarnation == key.Incarnation {
-		s.fence = max(s.fence, key.Generation+1)
+	if s, ok := t.children[key.ID]; ok && s.incarnation == key.Incarnation && s.fence <= key.Generation {
+		s.fence = key.Generation + 1
+		t.save(s)
 	}
 }
 

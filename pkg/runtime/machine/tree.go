@@ -83,18 +83,18 @@ func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
 // settle follows the consequences of a step until nothing changes any more.
 func (t *Tree) settle() {
 	for {
-		for len(t.examine) > 0 {
-			s := t.examine[0]
-			t.examine = t.examine[1:]
+		for i := 0; i < len(t.examine); i++ { // it grows meanwhile
+			s := t.examine[i]
 			s.examining = false
 			if !s.gone {
 				t.look(s)
 			}
 		}
+		clear(t.examine)
+		t.examine = t.examine[:0]
 		if s := t.takeSlot(); s != nil {
 			t.start(s)
 		} else if !t.goDown() {
-			t.examine = nil // so that the array behind it does not grow for ever
 			return
 		}
 	}
