@@ -3,8 +3,10 @@ package journal
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -81,7 +83,7 @@ func TestADaemonKilledAtAnyMomentForgetsNothing(t *testing.T) {
 		acknowledged = max(acknowledged, runDaemon(t, dir))
 
 		recs, err := ReadRecords(filepath.Join(dir, "records"))
-		if acknowledged < 0 && os.IsNotExist(err) {
+		if acknowledged < 0 && errors.Is(err, fs.ErrNotExist) {
 			continue // it was killed before it had made the file
 		}
 		must(t, err)

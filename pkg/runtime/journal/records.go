@@ -36,6 +36,7 @@ type Records struct {
 	torn    bool // there may be a rest behind size that could not be cut off
 	suspect bool // a sync failed, so the kernel may have dropped what it wrote
 	damage  *Damage
+	text    []byte // of the last batch: its memory is used again
 }
 
 // OpenRecords opens the store in dir, which it makes if it is missing, and
@@ -135,9 +136,12 @@ func (r *Records) append(recs []machine.Record) error {
 	if err := r.mend(); err != nil {
 		return err
 	}
-	text, lines, err := encode(recs)
+	text, lines, err := encode(r.text[:0], recs)
 	if err != nil {
 		return err
+	}
+	if cap(text) <= 256<<10 { // not the one of ten thousand children at once
+		r.text = text
 	}
 	if _, err := r.file.WriteAt(text, r.size); err != nil {
 		r.torn = r.file.Truncate(r.size) != nil
@@ -165,8 +169,8 @@ func (r *Records) append(recs []machine.Record) error {
 	return nil
 }
 
-// encode returns the lines of recs, one behind the other, and their lengths.
-func encode(recs []machine.Record) (text []byte, lines []int64, err error) {
+// encode appends the lines of recs to text, and returns their lengths too.
+func encode(text []byte, recs []machine.Record) (_ []byte, lines []int64, err error) {
 	for _, rec := range recs {
 		before := len(text)
 		if text, err = appendLine(text, rec); err != nil {

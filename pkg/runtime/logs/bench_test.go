@@ -120,3 +120,13 @@ func BenchmarkLine(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAttempt is what the log costs at the start of an attempt.
+func BenchmarkAttempt(b *testing.B) {
+	dir := b.TempDir()
+	for i := 1; b.Loop(); i++ {
+		w := openWriter(b, dir, Policy{MaxBytes: 64 << 20, MaxFiles: 2}, modes()[0])
+		begin(b, w, i)
+		must(b, w.Close())
+	}
+}

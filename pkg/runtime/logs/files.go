@@ -68,7 +68,7 @@ func rotated(dir string) ([]segment, error) {
 // layout is what the directory says about the stream, without its current file.
 type layout struct {
 	rotated []segment
-	marks   []entry
+	index   index
 	base    int64 // where the current file begins
 }
 
@@ -84,7 +84,7 @@ func readLayout(dir string) (layout, error) {
 	if err != nil {
 		return layout{}, err
 	}
-	l := layout{rotated: list, marks: index.marks, base: index.base}
+	l := layout{rotated: list, index: index, base: index.base}
 	if n := len(list); n > 0 {
 		l.base = max(l.base, list[n-1].end())
 	}
@@ -95,8 +95,8 @@ func readLayout(dir string) (layout, error) {
 // began there had been output up to there, so the stream cannot end before it,
 // even if a stranger took the file away while no writer lived.
 func (l *layout) settle(size int64) {
-	if n := len(l.marks); n > 0 {
-		l.base = max(l.base, l.marks[n-1].At-size)
+	if n := len(l.index.marks); n > 0 {
+		l.base = max(l.base, l.index.marks[n-1].At-size)
 	}
 }
 
@@ -140,7 +140,7 @@ func look(dir string) (view, error) {
 }
 
 func newView(l layout, f *os.File, size int64) view {
-	v := view{segments: l.rotated, marks: l.marks, current: f}
+	v := view{segments: l.rotated, marks: l.index.marks, current: f}
 	if f != nil {
 		l.settle(size)
 		v.segments = append(v.segments, segment{currentName, l.base, size})

@@ -17,9 +17,9 @@ const (
 	indexName = "marks.jsonl"
 
 	// The index is rewritten with its newest keptMarks when it has maxMarks
-	// lines, so that a child that crashes for years costs 30 KB.
-	maxMarks  = 256
-	keptMarks = 64
+	// lines, so that each start of a child that crashes for years reads 6 KB.
+	maxMarks  = 64
+	keptMarks = 16
 )
 
 // Mark names the attempt that the output after it belongs to.

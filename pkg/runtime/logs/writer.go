@@ -51,27 +51,23 @@ func (w *Writer) load() error {
 	if err := os.MkdirAll(w.dir, 0o700); err != nil {
 		return err
 	}
-	x, err := readIndex(w.dir)
-	if err != nil {
-		return err
-	}
-	if !x.whole {
-		// A writer was stopped within a line; the next line would be glued to it.
-		if err := rewriteIndex(w.dir, x); err != nil {
-			return err
-		}
-	}
 	l, err := readLayout(w.dir)
 	if err != nil {
 		return err
+	}
+	if !l.index.whole {
+		// A writer was stopped within a line; the next line would be glued to it.
+		if err := rewriteIndex(w.dir, l.index); err != nil {
+			return err
+		}
 	}
 	if err := w.check(); err != nil {
 		return err
 	}
 	l.settle(w.size)
-	w.base, w.lines, w.unsaved = l.base, x.lines, false
-	if n := len(l.marks); n > 0 {
-		w.last = l.marks[n-1].Mark
+	w.base, w.lines = l.base, l.index.lines
+	if n := len(l.index.marks); n > 0 {
+		w.last = l.index.marks[n-1].Mark
 	}
 	return nil
 }
