@@ -102,7 +102,7 @@ func split(data []byte) [][]byte {
 			directives = false
 		case isMarker(line, "..."):
 			texts, start, directives = append(texts, data[start:end]), end, true
-		case line[0] != '%' && !blank(line):
+		case !blank(line):
 			directives = false
 		}
 		i = end
@@ -115,11 +115,14 @@ func isMarker(line []byte, marker string) bool {
 	return ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
 }
 
-// blank reports whether text declares nothing: only comments and markers.
+// blank reports whether text declares nothing: only comments, markers and directives.
 func blank(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if isMarker(line, "---") || isMarker(line, "...") {
 			line = line[3:]
+		}
+		if bytes.HasPrefix(line, []byte("%")) {
+			continue
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
 			return false
@@ -210,7 +213,7 @@ func withoutVersion(text []byte) []byte {
 			text = bytes.Clone(text)
 			text[offset] = '#'
 			return text
-		case line[0] != '%' && !blank(line) || isMarker(line, "---"):
+		case !blank(line) || isMarker(line, "---"):
 			return text
 		}
 		offset += len(line)
