@@ -98,9 +98,8 @@ type StopRecord struct {
 	Stage    string    `json:"stage"` // as the machine names it
 	Deadline time.Time `json:"deadline"`
 
-	Cause  child.Cause `json:"cause"`
-	Sent   bool        `json:"sent,omitempty"`   // a signal was sent: the end is then no failure of the child
-	Killed bool        `json:"killed,omitempty"` // SIGKILL was sent
+	Cause child.Cause `json:"cause"`
+	Sent  bool        `json:"sent,omitempty"` // a signal was sent: the end is then no failure of the child
 }
 
 // Fact is one change of state that people may want to read about: the shell logs

@@ -27,7 +27,7 @@ func (t *Tree) record(s *state) Record {
 	if s.stop != nil {
 		r.Stopping = &StopRecord{
 			Why: s.stop.why, Stage: string(s.stop.stage), Deadline: s.stop.deadline.wall, Cause: s.stop.cause,
-			Sent: s.stop.sent, Killed: s.stop.killed,
+			Sent: s.stop.sent,
 		}
 	}
 	for _, at := range s.restarts {
@@ -149,7 +149,7 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 		return
 	}
 	s.stop.why, s.stop.cause = r.Stopping.Why, r.Stopping.Cause
-	s.stop.sent, s.stop.killed = r.Stopping.Sent, r.Stopping.Killed
+	s.stop.sent = r.Stopping.Sent
 	switch stage := stopStage(r.Stopping.Stage); stage {
 	case stopSignalled:
 		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.GracefulTimeout.Duration())

@@ -161,12 +161,12 @@ func (t *Tree) wentDown(s *state, by *stop, e *child.Exit) {
 	switch {
 	case by != nil && by.stage == stopGivenUp:
 		status, stage = AbortFailed, stageAbort
-	case by != nil && by.killed:
+	case e == nil:
+		status, stage = AlreadyExited, stageReconcile // it never ran
+	case by != nil && t.wasKilled(by, e):
 		status, stage = Aborted, stageAbort
 	case by != nil && by.sent:
 		status, stage = Graceful, stageDrain
-	case e == nil:
-		status, stage = AlreadyExited, stageReconcile
 	}
 	t.outcome(s, status, stage, e)
 	t.eachDependency(s, func(on *state) {
@@ -180,6 +180,12 @@ func (t *Tree) wentDown(s *state, by *stop, e *child.Exit) {
 		t.shutdown.draining--
 	}
 	s.shutdown = ending{}
+}
+
+// wasKilled reports whether there is evidence that SIGKILL ended an attempt: one
+// that was sent through an earlier connection may have been lost with it.
+func (t *Tree) wasKilled(by *stop, e *child.Exit) bool {
+	return e.Signal == sigkill || by.killedIn != 0 && by.killedIn == t.epoch
 }
 
 func (t *Tree) outcome(s *state, status OutcomeStatus, stage int, e *child.Exit) {

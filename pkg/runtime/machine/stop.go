@@ -26,9 +26,11 @@ type stop struct {
 	// unless mustEnd.
 	deadline moment
 
-	// sent and killed say what really left the tree: a deadline that passes
-	// without a connection sends nothing.
-	sent, killed bool
+	// sent says that a signal left the tree: a deadline that passes without a
+	// connection sends nothing. killedIn is the connection in which SIGKILL was
+	// sent last; 0: in none of this tree's.
+	sent     bool
+	killedIn uint64
 
 	// mustEnd says that the deadlines run also while there is no connection: a
 	// shutdown ends rather than hang for ever.
@@ -84,7 +86,9 @@ func (t *Tree) requestStop(s *state) {
 func (t *Tree) sendStop(s *state, name string) {
 	if t.connected {
 		s.stop.sent = true
-		s.stop.killed = s.stop.killed || name == sigkill
+		if name == sigkill {
+			s.stop.killedIn = t.epoch
+		}
 	}
 	t.signal(s.key(), name)
 }
@@ -116,7 +120,7 @@ func (t *Tree) kill(s *state, why string) {
 	s.stop.deadline = t.in(s.spec.Shutdown.AbortWait.Duration())
 	s.stopState = child.CancelDelivered
 	t.sendStop(s, sigkill)
-	if s.stop.killed {
+	if t.connected {
 		t.fact(s, ChildKilled, why)
 	}
 	t.save(s)
