@@ -2,7 +2,6 @@ package machine
 
 import (
 	"hash/fnv"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -10,17 +9,17 @@ import (
 )
 
 // nextDelay is how long a child rests before its next start, before jitter:
-// twice the last rest within the child's bounds. An attempt that ran for
-// ResetAfter begins at the initial rest again, and so does last 0, the first.
+// twice the last rest, within the child's bounds as they are now. An attempt that
+// ran for ResetAfter begins at the initial rest again, and so does last 0.
 func nextDelay(last, ran time.Duration, b child.Backoff) time.Duration {
-	limit := max(b.MaxDelay.Duration(), 0)
+	first, limit := max(b.InitialDelay.Duration(), 0), max(b.MaxDelay.Duration(), 0)
 	if last <= 0 || ran >= b.ResetAfter.Duration() {
-		return min(max(b.InitialDelay.Duration(), 0), limit)
+		return min(first, limit)
 	}
-	if last > math.MaxInt64/2 {
+	if last > limit/2 {
 		return limit
 	}
-	return min(2*last, limit)
+	return min(max(2*last, first), limit)
 }
 
 // jittered is delay, shortened by up to ratio of itself: u is in [0, 1).

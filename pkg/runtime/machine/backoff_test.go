@@ -28,6 +28,9 @@ func TestRestsDoubleUpToTheirLimit(t *testing.T) {
 	if got := nextDelay(last, 30*time.Second, b); got != 10*time.Millisecond {
 		t.Errorf("rest after an attempt that ran for reset_after = %v, want 10ms", got)
 	}
+	if got := nextDelay(time.Millisecond, time.Second, b); got != 10*time.Millisecond {
+		t.Errorf("rest after one of 1ms, from an older manifest = %v, want 10ms", got)
+	}
 }
 
 func TestRestStaysWithinItsBounds(t *testing.T) {
