@@ -35,6 +35,17 @@ func TestWhatIsNoTextIsRefusedUnread(t *testing.T) {
 	}
 }
 
+func TestLineBreaksOfWindowsAreLineBreaks(t *testing.T) {
+	manifests, problems := Decode("x.yaml", []byte("name: a\r\n---\r\n...\r\n---\r\nname: b\r\ncommand: |\r\n  sleep\r\n  10\r\ncomand: x\r\n"))
+
+	if len(manifests) != 1 || manifests[0].Name != "a" {
+		t.Errorf("manifests = %v, want a alone", manifests)
+	}
+	if len(problems) != 1 || problems[0].String() != "x.yaml:9:1: comand: there is no such field (did you mean command?)" {
+		t.Errorf("problems = %v, want that of line 9", problems)
+	}
+}
+
 // TestBombsAreBounded feeds what is small on disk and large in memory, or slow.
 // It counts bytes and not time: the parser is linear in what it allocates.
 func TestBombsAreBounded(t *testing.T) {
@@ -67,6 +78,8 @@ func TestBombsAreBounded(t *testing.T) {
 		"a number of a megabyte":         {"x.yaml", "name: a\nlogs: {max_files: " + fill("1") + "}", "is not a plain number"},
 		"lists in lists in JSON":         {"x.json", `{"name": "a", "tags": ` + fill("["), "x.json:1:54: nested deeper than 32 levels"},
 		"a list of everything in JSON":   {"x.json", `{"name": "a", "success_exit_codes": [` + fill("0,") + `0]}`, "the document has more than 100000 values"},
+		"many variables of one name":     {"x.yaml", "name: a\nenvironment:\n" + strings.Repeat("- {name: A, value: b}\n", 19_000), "more problems in this file"},
+		"a regexp of much":               {"x.yaml", "name: a\nreadiness: {log_match: \"" + fill("(a|b)") + "\"}", "at most 4096 are allowed"},
 		"broken at the end":              {"x.yaml", "name: a\n" + strings.Repeat("# comment\n", 6_000) + "tags: [", "not YAML: did not find expected node content"},
 		"open quotes at every beginning": {"x.yaml", fill("---\n\"\n"), "more problems in this file"},
 	} {

@@ -99,7 +99,7 @@ type httpProbe struct {
 	Method     *string           `json:"method" jsonschema:"enum=GET,enum=HEAD,enum=POST,enum=PUT,enum=OPTIONS,default=GET" about:"The method of the request."`
 	Headers    map[string]string `json:"headers" about:"Headers of the request."`
 	Status     *string           `json:"status" jsonschema:"minLength=1,default=200-399" about:"Statuses that are well: codes and ranges, such as 200-299 or 200\\,204."`
-	BodyMatch  *string           `json:"body_match" jsonschema:"minLength=1,format=regex" about:"A regular expression that the body must match."`
+	BodyMatch  *string           `json:"body_match" jsonschema:"minLength=1,maxLength=4096,format=regex" about:"A regular expression that the body must match."`
 	UnixSocket *string           `json:"unix_socket" jsonschema:"pattern=^/" hint:"write an absolute path" about:"Ask through this socket instead of a port."`
 }
 
@@ -132,7 +132,7 @@ type readiness struct {
 	Deadline         *child.Seconds `json:"deadline_secs" jsonschema:"minimum=0.01" about:"Not ready by then: the attempt failed. None by default."`
 	handlers
 	Notify   *bool   `json:"notify" about:"Wait for READY=1."`
-	LogMatch *string `json:"log_match" jsonschema:"minLength=1,format=regex" about:"A regular expression that a line of its output must match."`
+	LogMatch *string `json:"log_match" jsonschema:"minLength=1,maxLength=4096,format=regex" about:"A regular expression that a line of its output must match."`
 }
 
 type resourceLimits struct {

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
@@ -24,11 +25,16 @@ type Dependency struct {
 
 // Dependencies are m's, in the order in which they were written.
 func (m *Manifest) Dependencies() []Dependency {
+	places := map[string]position{} // one pass over pos, where find would be one each
+	for _, p := range m.pos {
+		if strings.HasPrefix(p.path, "dependencies[") {
+			places[strings.TrimSuffix(p.path, ".name")] = p.at
+		}
+	}
 	var all []Dependency
 	for i, d := range m.fields.Dependencies {
 		field := fmt.Sprintf("dependencies[%d]", i)
-		at := m.pos.find(field + ".name")
-		all = append(all, Dependency{Name: d.Name, Field: field, Line: at.line, Column: at.column})
+		all = append(all, Dependency{Name: d.Name, Field: field, Line: places[field].line, Column: places[field].column})
 	}
 	return all
 }

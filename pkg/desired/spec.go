@@ -58,6 +58,9 @@ type placing struct {
 }
 
 func (p *placing) problem(field, reason, hint string) {
+	if len(p.problems) == maxProblems {
+		return
+	}
 	line, column := p.manifest.Position(field)
 	p.problems = append(p.problems, p.manifest.problem(Problem{Line: line, Column: column, Field: field, Reason: reason, Hint: hint}))
 }

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -123,10 +124,10 @@ func (p *httpProbe) check(c *checker) {
 	case p.Port != nil && p.UnixSocket != nil:
 		c.problem("unix_socket", "port and unix_socket exclude each other", "keep one of them")
 	}
-	for name, value := range p.Headers {
+	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
 		if !headerName.MatchString(name) {
 			c.problem("headers."+safe(name), quoted(name)+" is not the name of a header", "use letters, digits and - only")
-		} else if strings.ContainsAny(value, "\r\n") {
+		} else if strings.ContainsAny(p.Headers[name], "\r\n") {
 			c.problem("headers."+safe(name), "the value of a header has one line", "remove the line breaks")
 		}
 	}

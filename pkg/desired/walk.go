@@ -44,6 +44,10 @@ type checker struct {
 
 // problem reports that a field of the value is wrong; "" is the value itself.
 func (c *checker) problem(field, reason, hint string) {
+	if c.walk.room <= 0 { // nobody will hear it: spare the search for its place
+		c.walk.room--
+		return
+	}
 	path := c.path
 	if field != "" && !strings.HasPrefix(field, "[") {
 		path = join(path, field)
