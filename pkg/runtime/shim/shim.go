@@ -8,7 +8,8 @@ import (
 )
 
 // KeyVariable is the environment variable that marks every process of an
-// attempt with its child.Key, as Key.String writes it.
+// attempt: its child.Key, as Key.String writes it, "@" and a tag of the state
+// directory, such as "payments/worker#7.3@1f0c99e2".
 const KeyVariable = "RECONCILER_KEY"
 
 // Launch is everything that is needed to start one attempt, with nothing left to

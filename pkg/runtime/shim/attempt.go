@@ -1,0 +1,122 @@
+package shim
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
+)
+
+// unit is what a shim knows of one ID.
+type unit struct {
+	last   child.Key    // the newest key for which a start was tried
+	failed *StartFailed // why there is no process of last, if that is so
+	cur    *attempt     // the live attempt; nil: there is none
+
+	// left are reported attempts of which something still lived then. A start
+	// waits for them.
+	left []*attempt
+}
+
+// stage is how far an attempt has come.
+type stage int
+
+const (
+	starting stage = iota // with the launcher
+	running               // its main process lives
+	draining              // its main process ended; its tree, or its output, is not done
+)
+
+const (
+	// killPatience is how long a tree may take to vanish after SIGKILL before its
+	// exit is reported with what is left of it.
+	killPatience = 2 * time.Second
+
+	// rekill is how often a tree is killed meanwhile: without cgroup.kill, a
+	// process may be born while the others are killed.
+	rekill = 20 * time.Millisecond
+
+	// logRetry is how often output that could not be written is tried again. Until
+	// then the child waits at its full pipe; nothing is lost.
+	logRetry = time.Second
+
+	// logPatience is how long the exit of a child waits for that: longer, and a
+	// full disk would keep everything from being restarted. What was in the pipe,
+	// 64 KiB at most, is lost then.
+	logPatience = 5 * time.Second
+
+	// reapPatience is how long the status of a process that an earlier shim
+	// started is waited for: init reaps it first. It ends where PID 1 reaps nobody.
+	reapPatience = 300 * time.Millisecond
+	reapLook     = 5 * time.Millisecond
+)
+
+// attempt is one attempt that is not reported yet.
+type attempt struct {
+	Process
+	n     uint32
+	unit  *unit
+	stage stage
+	mark  string // in the environment of its processes
+	group string // the name of its cgroup
+	log   *logs.Writer
+	out   int // the reading end of its output; -1: there is none
+
+	policy logs.Policy
+	proc   process // fd -1: it ended before this shim began
+	ident  identity
+	mine   bool      // this process is its parent, and it is not reaped
+	blind  bool      // its end cannot be watched
+	before child.Key // what the unit's last was before it
+
+	report   *Report       // set when its main process ended
+	stopping bool          // its tree got a signal: the brain will say when to kill
+	killed   bool          // its tree got SIGKILL
+	events   int           // cgroup.events, open while the tree is waited for; -1: not
+	asked    bool          // it is in server.search
+	waiting  []signalOrder // signals that came during the start
+
+	due      time.Time // when to look at it again; zero: when something happens
+	giveUp   time.Time // when a killed tree is reported with its leftovers
+	stuck    time.Time // since when its output cannot be written; zero: it can
+	unreaped time.Time // since when init has not reaped it
+}
+
+// signalOrder is a signalRequest whose name was understood.
+type signalOrder struct {
+	sig  unix.Signal
+	tree bool
+}
+
+// line is what the table says of the attempt.
+func (a *attempt) line(kind lineKind) line {
+	l := line{Kind: kind, Key: a.Key}
+	switch kind {
+	case lineIntent:
+		l.Attempt, l.SpecHash, l.Log, l.StartedAt = a.Attempt, a.SpecHash, &a.policy, a.StartedAt
+	case lineStarted:
+		l.PID, l.Identity, l.StartedAt, l.Weak = a.PID, a.ident, a.StartedAt, a.WeakKill
+	case lineExited:
+		l.Report = a.report
+	}
+	return l
+}
+
+// release closes what the attempt holds.
+func (a *attempt) release() {
+	for _, fd := range []*int{&a.out, &a.events} {
+		if *fd >= 0 {
+			unix.Close(*fd)
+			*fd = -1
+		}
+	}
+	if a.log != nil {
+		_ = a.log.Close()
+	}
+	if a.proc.fd >= 0 {
+		a.proc.close()
+		a.proc.fd = -1
+	}
+}

@@ -1,0 +1,206 @@
+package shim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
+)
+
+// lineKind says what a line of the table tells.
+type lineKind string
+
+const (
+	lineHead    lineKind = "head"    // whose table it is
+	lineFence   lineKind = "fence"   // the newest key of an ID, of which nothing else is left
+	lineIntent  lineKind = "intent"  // a start will be tried
+	lineStarted lineKind = "started" // it runs
+	lineFailed  lineKind = "failed"  // it did not start
+	lineExited  lineKind = "exited"  // its main process ended
+	lineAcked   lineKind = "acked"   // the brain knows how
+)
+
+// line is one line of the table. It holds no argument and no environment: they
+// may be secrets.
+type line struct {
+	Kind lineKind  `json:"k"`
+	Key  child.Key `json:"key,omitzero"`
+
+	// Of a head.
+	Boot  string `json:"boot,omitempty"`
+	Group string `json:"group,omitempty"` // the directory of all cgroups
+
+	// Of an intent and, except Log, of what follows it.
+	Attempt  child.Attempt `json:"attempt,omitempty"`
+	SpecHash string        `json:"spec_hash,omitempty"`
+	Log      *logs.Policy  `json:"log,omitempty"`
+
+	// Of a start.
+	PID       int       `json:"pid,omitempty"`
+	Identity  identity  `json:"identity,omitzero"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+	Weak      bool      `json:"weak,omitempty"`
+
+	Report *Report `json:"report,omitempty"` // of an exit
+}
+
+// compactAt is how much longer than its live content, beside four times that,
+// the table may grow.
+const compactAt = 256 << 10
+
+// table is the durable memory of a shim: an append-only file of JSON lines. It
+// need only survive the process, so nothing is synced.
+type table struct {
+	path  string
+	file  *os.File
+	size  int64 // of the whole lines; the next one goes there
+	clean int64 // the size after the last rewrite
+	buf   []byte
+}
+
+// openTable reads the table in path, which may be missing. What cannot be read as
+// a line is skipped: it is the torn end, or damage that the cgroups make up for.
+func openTable(path string) (*table, []line, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("table: %w", err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("table: %w", err)
+	}
+	t := &table{path: path, file: file}
+	var lines []line
+	for text := range bytes.Lines(data) {
+		if text[len(text)-1] != '\n' {
+			break
+		}
+		t.size += int64(len(text))
+		var l line
+		if json.Unmarshal(text, &l) == nil {
+			lines = append(lines, l)
+		}
+	}
+	t.clean = t.size
+	if err := file.Truncate(t.size); err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("table: %w", err)
+	}
+	return t, lines, nil
+}
+
+// append adds one line. After an error nothing of it is in the table.
+func (t *table) append(l line) error {
+	var err error
+	if t.buf, err = appendLine(t.buf[:0], l); err != nil {
+		return err
+	}
+	n, err := t.file.WriteAt(t.buf, t.size)
+	if err != nil {
+		// Half a line must not stand before the next one, which is written over it.
+		_ = t.file.Truncate(t.size)
+		return fmt.Errorf("table: %w", err)
+	}
+	t.size += int64(n)
+	return nil
+}
+
+func appendLine(buf []byte, l line) ([]byte, error) {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return buf, fmt.Errorf("table: %w", err)
+	}
+	return append(append(buf, text...), '\n'), nil
+}
+
+// bloated reports whether a rewrite would save much.
+func (t *table) bloated() bool { return t.size > 4*t.clean+compactAt }
+
+// rewrite replaces the table by lines, whole or not at all.
+func (t *table) rewrite(lines []line) error {
+	var buf []byte
+	for _, l := range lines {
+		var err error
+		if buf, err = appendLine(buf, l); err != nil {
+			return err
+		}
+	}
+	next := t.path + ".next"
+	file, err := os.OpenFile(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		_, err = file.Write(buf)
+	}
+	if err == nil {
+		err = os.Rename(next, t.path)
+	}
+	if err != nil {
+		if file != nil {
+			file.Close()
+			_ = os.Remove(next)
+		}
+		return fmt.Errorf("table: %w", err)
+	}
+	t.file.Close()
+	t.file, t.size, t.clean = file, int64(len(buf)), int64(len(buf))
+	return nil
+}
+
+func (t *table) close() { t.file.Close() }
+
+// lock takes the lock of the shim directory for the life of this process. A dying
+// shim may hold it a moment longer, through a child that it was just starting:
+// then it is waited for, unless a living shim answers.
+func lock(dir string, answers func() bool) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(5 * time.Millisecond) {
+		if err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			break
+		}
+		if answers() || time.Now().After(deadline) {
+			holder, _ := os.ReadFile(file.Name())
+			file.Close()
+			return nil, fmt.Errorf("another shim, pid %s, owns the processes of %s", bytes.TrimSpace(holder), filepath.Dir(dir))
+		}
+	}
+	err = errors.Join(file.Truncate(0), writePID(file))
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	return file, nil
+}
+
+// lockPatience is longer than a start takes, with a slow disk below it.
+const lockPatience = 5 * time.Second
+
+func writePID(file *os.File) error {
+	_, err := file.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	return err
+}
+
+// removeAll removes the files in dir that keep does not name.
+func removeAll(dir string, keep map[string]bool) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if !keep[e.Name()] {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
+}
