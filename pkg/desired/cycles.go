@@ -29,12 +29,11 @@ func (m *merger) breakCycles() {
 // revert takes back what a document says about id, and reports it; false if that
 // is done already.
 func (m *merger) revert(id child.ID, text string) bool {
-	d := m.claimed[id]
-	if d == nil {
+	e := m.entries[id]
+	if e.made == nil {
 		return false
 	}
-	delete(m.claimed, id)
-	bad := d.at("dependencies", "the dependencies form a circle: "+text, "remove one of them; what was in force stays")
+	bad := e.made.document.at("dependencies", "the dependencies form a circle: "+text, "remove one of them; what was in force stays")
 	m.next.Problems = append(m.next.Problems, bad)
 	if m.before[id] != nil {
 		m.stay(id, []Problem{bad})
@@ -65,7 +64,7 @@ func (m *merger) circles() [][]child.ID {
 }
 
 type tarjan struct {
-	entries map[child.ID]Entry
+	entries map[child.ID]*item
 	nodes   map[child.ID]*visit
 	open    []*visit // met, but not yet in a group
 	groups  [][]child.ID

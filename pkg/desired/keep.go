@@ -55,8 +55,11 @@ func (m *merger) keep() (gone []child.ID) {
 
 // stay puts into force again what was.
 func (m *merger) stay(id child.ID, problems []Problem) {
-	e := *m.before[id]
-	e.Problems = problems
+	e := m.before[id]
+	if e.made != nil || !slices.Equal(e.Problems, problems) {
+		e = &item{Entry: e.Entry}
+		e.Problems = problems
+	}
 	if e.Spec.Kind == child.Supervisor {
 		m.kept[id] = e
 	} else {

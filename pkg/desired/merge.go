@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,8 +41,8 @@ type Policy struct {
 //   - everything, if there is nothing left or the root is gone;
 //   - what vanished in too large a number, until the operator confirms.
 //
-// last may be nil, or come from the runtime after a restart: then Spec and Origin
-// of each entry are enough. Neither argument is changed; the result shares with
+// last may be nil, or come from the runtime after a restart: then ID, Spec and
+// Origin of each entry are enough, sorted by ID. Neither argument is changed; the result shares with
 // last the specs that are still the same.
 func Merge(last *Set, seen Scan, p Policy) *Set {
 	if last == nil {
@@ -69,33 +70,40 @@ type merger struct {
 	policy Policy
 	placed *placement
 
-	before  map[child.ID]*Entry    // last's
-	entries map[child.ID]Entry     // the children so far; at the end the supervisors too
-	claimed map[child.ID]*Manifest // the documents of those of them that follow one
-	kept    map[child.ID]Entry     // supervisors that stay although no document declares them
-	chains  map[child.ID]chain     // by folder, "" for the root
-	hidden  []child.ID             // what stays because a folder cannot be read
+	before  map[child.ID]*item // last's
+	entries map[child.ID]*item // the children so far; at the end the supervisors too
+	kept    map[child.ID]*item // supervisors that stay although no document declares them
+	chains  map[child.ID]chain // by folder, "" for the root
+	hidden  []child.ID         // what stays because a folder cannot be read
 	next    Set
+}
+
+// item is an entry and where it comes from. It is immutable once it is in a Set,
+// and shared by all Sets in which it is the same.
+type item struct {
+	Entry
+	made *rendered // what Spec was made as; nil if it only stays, or has no document
 }
 
 func newMerger(last *Set, seen Scan, p Policy) *merger {
 	m := &merger{
 		last: last, seen: seen, top: seen.top, policy: p,
-		before:  make(map[child.ID]*Entry, len(last.Entries)),
-		claimed: map[child.ID]*Manifest{},
+		before:  last.items,
+		entries: make(map[child.ID]*item, len(last.Entries)+1),
+		kept:    map[child.ID]*item{},
 		chains:  map[child.ID]chain{},
-		kept:    map[child.ID]Entry{},
-		entries: make(map[child.ID]Entry, len(last.Entries)),
 		next: Set{
 			Complete: true,
 			folders:  map[child.ID]*Manifest{},
-			memo:     make(map[*Manifest]*rendered, len(last.memo)),
 			missing:  map[child.ID]time.Time{},
 			held:     map[child.ID]bool{},
 		},
 	}
-	for i := range last.Entries {
-		m.before[last.Entries[i].ID] = &last.Entries[i]
+	if m.before == nil { // it comes from elsewhere
+		m.before = make(map[child.ID]*item, len(last.Entries))
+		for _, e := range last.Entries {
+			m.before[e.ID] = &item{Entry: e}
+		}
 	}
 	if seen.missing && p.AllowEmpty {
 		m.top = &folder{}
@@ -147,7 +155,7 @@ func (m *merger) limit() {
 	for _, id := range fresh[max(0, len(fresh)-over):] {
 		delete(m.entries, id)
 		bad := Problem{Child: id, Reason: fmt.Sprintf("there are more than %d children", MaxChildren), Hint: "start a second reconciler with a directory of its own"}
-		if d := m.claimed[id]; d != nil {
+		if d := m.placed.claims[id]; d != nil {
 			bad = d.at("name", bad.Reason, bad.Hint)
 		}
 		m.next.Problems = append(m.next.Problems, bad)
@@ -158,10 +166,11 @@ func (m *merger) limit() {
 // they wait, or run on.
 func (m *merger) checkDependencies() {
 	exists := func(id child.ID) bool { _, ok := m.entries[id]; return ok }
-	for id, d := range m.claimed {
-		if !exists(id) {
+	for id, e := range m.entries {
+		if e.made == nil || len(e.Spec.Dependencies) == 0 {
 			continue
 		}
+		d := e.made.document
 		for _, dep := range d.Dependencies() {
 			want := Resolve(dep.Name, id.Folder(), exists)
 			if !exists(want) {
@@ -177,11 +186,8 @@ func (m *merger) checkDependencies() {
 
 func (m *merger) finish(stall *Stall) *Set {
 	next := m.next
-	next.Entries = make([]Entry, 0, len(m.entries))
-	for _, e := range m.entries {
-		next.Entries = append(next.Entries, e)
-	}
-	slices.SortFunc(next.Entries, func(a, b Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	next.items = m.entries
+	next.Entries = m.sorted()
 	next.Problems = append(next.Problems, m.placed.problems...)
 	slices.SortFunc(next.Problems, compareProblems)
 	next.Problems = slices.Compact(next.Problems)
@@ -198,21 +204,36 @@ func (m *merger) finish(stall *Stall) *Set {
 	return &next
 }
 
+// sorted are the entries by ID. Most of them were there before and are sorted
+// already.
+func (m *merger) sorted() []Entry {
+	all := make([]Entry, 0, len(m.entries))
+	var fresh []*item
+	for _, e := range m.entries {
+		if m.before[e.ID] == nil {
+			fresh = append(fresh, e)
+		}
+	}
+	slices.SortFunc(fresh, func(a, b *item) int { return compareEntries(a.Entry, b.Entry) })
+	for _, old := range m.last.Entries {
+		e := m.entries[old.ID]
+		if e == nil {
+			continue
+		}
+		for len(fresh) > 0 && fresh[0].ID < e.ID {
+			all, fresh = append(all, fresh[0].Entry), fresh[1:]
+		}
+		all = append(all, e.Entry)
+	}
+	for _, e := range fresh {
+		all = append(all, e.Entry)
+	}
+	return all
+}
+
 func compareProblems(a, b Problem) int {
-	if c := strings.Compare(a.File, b.File); c != 0 {
-		return c
-	}
-	if a.Line != b.Line {
-		return a.Line - b.Line
-	}
-	if a.Column != b.Column {
-		return a.Column - b.Column
-	}
-	if c := strings.Compare(a.Field, b.Field); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Reason, b.Reason); c != 0 {
-		return c
-	}
-	return strings.Compare(string(a.Child), string(b.Child))
+	return cmp.Or(
+		strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+		strings.Compare(a.Field, b.Field), strings.Compare(a.Reason, b.Reason), cmp.Compare(a.Child, b.Child),
+	)
 }

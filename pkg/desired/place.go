@@ -1,8 +1,8 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -71,28 +71,54 @@ func (p *placement) close(bad Problem) {
 }
 
 func (p *placement) folder(f *folder) {
-	workers, supervisors := p.documentsOf(f)
-	p.supervisor(f, supervisors)
-	folders := p.foldersOf(f)
-	void := p.clashes(f, workers, folders)
-	for _, name := range slices.Sorted(maps.Keys(workers)) {
-		id := child.Join(child.ID(f.path), name)
-		if len(workers[name]) > 1 {
-			p.twice(id, workers[name])
-		} else if !void[claimant{name, false}] {
-			p.claims[id] = workers[name][0]
+	all := p.claimantsOf(f)
+	slices.SortFunc(all, func(a, b claimant) int { return cmp.Or(compareClaimants(a, b), compareDocuments(a.worker, b.worker)) })
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].key == all[0].key {
+			n++
 		}
-	}
-	for _, sub := range folders {
-		if !void[claimant{sub.name(), true}] {
-			p.folder(sub)
-		}
+		p.group(f, all[:n])
+		all = all[n:]
 	}
 }
 
-// documentsOf are the documents of f's files: workers by name, and supervisors.
-func (p *placement) documentsOf(f *folder) (workers map[string][]*Manifest, supervisors []*Manifest) {
-	workers = make(map[string][]*Manifest, len(f.files))
+// claimant is one who wants a name of a folder: a document, or a folder.
+type claimant struct {
+	key    string // its name in lower case
+	name   string
+	worker *Manifest
+	folder *folder // nil for a worker
+}
+
+func compareClaimants(a, b claimant) int {
+	if c := strings.Compare(a.key, b.key); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.name, b.name); c != 0 {
+		return c
+	}
+	switch {
+	case (a.folder == nil) == (b.folder == nil):
+		return 0
+	case a.folder == nil:
+		return -1
+	}
+	return 1
+}
+
+// compareDocuments puts documents into the order in which they are read.
+func compareDocuments(a, b *Manifest) int {
+	if a == nil || b == nil {
+		return 0
+	}
+	return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Document, b.Document))
+}
+
+// claimantsOf are the workers and the folders of f. Supervisors are placed.
+func (p *placement) claimantsOf(f *folder) []claimant {
+	all := make([]claimant, 0, len(f.files)+len(f.folders))
+	var supervisors []*Manifest
 	for _, x := range f.files {
 		if x.content == nil {
 			continue
@@ -109,11 +135,51 @@ func (p *placement) documentsOf(f *folder) (workers map[string][]*Manifest, supe
 			case f.path == "" && isReserved(m.Name):
 				p.report(reserved(m))
 			default:
-				workers[m.Name] = append(workers[m.Name], m)
+				all = append(all, claimant{key: strings.ToLower(m.Name), name: m.Name, worker: m})
 			}
 		}
 	}
-	return workers, supervisors
+	p.supervisor(f, supervisors)
+	for _, sub := range p.foldersOf(f) {
+		all = append(all, claimant{key: strings.ToLower(sub.name()), name: sub.name(), folder: sub})
+	}
+	return all
+}
+
+// group places those whose names are the same but for case: nearly always one.
+func (p *placement) group(f *folder, group []claimant) {
+	if len(group) == 1 {
+		p.settle(f, group)
+		return
+	}
+	parties := slices.CompactFunc(slices.Clone(group), func(a, b claimant) bool { return compareClaimants(a, b) == 0 })
+	for len(group) > 0 {
+		n := 1
+		for n < len(group) && compareClaimants(group[n], group[0]) == 0 {
+			n++
+		}
+		if len(parties) == 1 || p.clash(f, group[0], parties) {
+			p.settle(f, group[:n])
+		}
+		group = group[n:]
+	}
+}
+
+// settle places one claimant, or reports several documents of one name.
+func (p *placement) settle(f *folder, same []claimant) {
+	id := child.Join(child.ID(f.path), same[0].name)
+	switch {
+	case same[0].folder != nil:
+		p.folder(same[0].folder)
+	case len(same) == 1:
+		p.claims[id] = same[0].worker
+	default:
+		var rivals []*Manifest
+		for _, c := range same {
+			rivals = append(rivals, c.worker)
+		}
+		p.twice(id, rivals)
+	}
 }
 
 // isReserved reports whether a name means something else at the root.
@@ -197,63 +263,29 @@ func (f *folder) declares() bool {
 	return len(f.files) > 0 || slices.ContainsFunc(f.folders, (*folder).declares)
 }
 
-// claimant is one who wants a name of a folder.
-type claimant struct {
-	name     string
-	isFolder bool
-}
-
-// clashes finds names of a folder that a file system without case, or a reader,
-// takes for one: those that differ only by case, and a child and a folder of one
-// name. Who is in force stays; the others are void.
-func (p *placement) clashes(f *folder, workers map[string][]*Manifest, folders []*folder) (void map[claimant]bool) {
-	groups := make(map[string][]claimant, len(workers)+len(folders))
-	clash := false
-	join := func(c claimant) {
-		key := strings.ToLower(c.name)
-		groups[key] = append(groups[key], c)
-		clash = clash || len(groups[key]) > 1
-	}
-	for name := range workers {
-		join(claimant{name, false})
-	}
-	for _, sub := range folders {
-		join(claimant{sub.name(), true})
-	}
-	if !clash {
-		return nil
-	}
-	void = map[claimant]bool{}
-	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		if group := groups[key]; len(group) > 1 {
-			slices.SortFunc(group, func(a, b claimant) int { return strings.Compare(a.describe(), b.describe()) })
-			p.clash(f, group, workers, void)
+// clash reports that c shares its name, but for case, with others. Who is in force
+// stays, which it returns; what is new is not read.
+func (p *placement) clash(f *folder, c claimant, parties []claimant) (inForce bool) {
+	var others []string
+	for _, o := range parties {
+		if o.name != c.name || o.folder != c.folder {
+			others = append(others, o.describe())
 		}
 	}
-	return void
-}
-
-func (p *placement) clash(f *folder, group []claimant, workers map[string][]*Manifest, void map[claimant]bool) {
-	for i, c := range group {
-		var others []string
-		for j, o := range group {
-			if j != i {
-				others = append(others, o.describe())
-			}
-		}
-		id := child.Join(child.ID(f.path), c.name)
-		reason := fmt.Sprintf("the %s stands beside the %s; %s", c.describe(), strings.Join(others, " and the "), rule(group))
-		kind, ok := p.inForce(id)
-		void[c] = !ok || (kind == child.Supervisor) != c.isFolder
-		bad := Problem{File: string(id), Child: id, Reason: reason, Hint: "rename one of them"}
-		if !c.isFolder {
-			bad = workers[c.name][0].at("name", reason, "rename one of them")
-		}
-		p.dispute(id, bad)
-		if c.isFolder && void[c] {
-			p.closed[string(id)] = append(p.closed[string(id)], bad)
-		}
+	id := child.Join(child.ID(f.path), c.name)
+	reason := fmt.Sprintf("the %s stands beside the %s; %s", c.describe(), strings.Join(others, " and the "), rule(parties))
+	kind, known := p.inForce(id)
+	inForce = known && (kind == child.Supervisor) == (c.folder != nil)
+	if c.worker != nil {
+		p.dispute(id, c.worker.at("name", reason, "rename one of them"))
+		return inForce
 	}
+	bad := Problem{File: string(id), Child: id, Reason: reason, Hint: "rename one of them"}
+	p.dispute(id, bad)
+	if !inForce {
+		p.closed[string(id)] = append(p.closed[string(id)], bad)
+	}
+	return inForce
 }
 
 // rule is what a group of claimants breaks.
@@ -267,7 +299,7 @@ func rule(group []claimant) string {
 }
 
 func (c claimant) describe() string {
-	if c.isFolder {
+	if c.folder != nil {
 		return fmt.Sprintf("folder %q", c.name)
 	}
 	return fmt.Sprintf("child %q", c.name)

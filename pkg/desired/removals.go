@@ -80,6 +80,9 @@ func (m *merger) ask(vanished []child.ID) *Stall {
 }
 
 func (m *merger) question(vanished []child.ID) *Stall {
+	if len(vanished) == 0 {
+		return nil
+	}
 	var asked, held []child.ID
 	running, vanishedRunning := m.countRunning(vanished)
 	for _, id := range vanished {

@@ -9,6 +9,7 @@ import (
 // rendered is a spec, and all that it was made from: as long as that is the same,
 // so is the spec.
 type rendered struct {
+	document *Manifest
 	chain    []*Manifest
 	asked    []answer
 	spec     *child.Spec // nil with problems
@@ -119,13 +120,7 @@ func (m *merger) renderOne(id child.ID, d *Manifest, orphans map[child.ID][]chil
 	case c.unknown != nil:
 		orphans[id.Folder()] = append(orphans[id.Folder()], id)
 	default:
-		r := m.spec(id, d, c)
-		if r.spec == nil {
-			m.broken(id, r.problems)
-			return
-		}
-		m.add(id, r.spec, child.Origin{File: d.File, Document: d.Document, Hash: r.hash})
-		m.claimed[id] = d
+		m.addDocument(id, d, c)
 	}
 }
 
@@ -143,42 +138,61 @@ func (m *merger) renderRivals(id child.ID, rivals []*Manifest) {
 			return
 		}
 	}
-	m.add(id, first.spec, child.Origin{File: rivals[0].File, Document: rivals[0].Document, Hash: first.hash})
+	m.add(id, first)
+}
+
+// addDocument puts into force what d declares.
+func (m *merger) addDocument(id child.ID, d *Manifest, c chain) {
+	if r := m.spec(id, d, c); r.spec == nil {
+		m.broken(id, r.problems)
+	} else {
+		m.add(id, r)
+	}
 }
 
 // spec is what d declares as id, made anew only if something that it depends on
 // has changed.
 func (m *merger) spec(id child.ID, d *Manifest, c chain) *rendered {
-	r := m.last.memo[d]
-	if r == nil || !slices.Equal(r.chain, c.documents) || slices.ContainsFunc(r.asked, func(a answer) bool { return m.exists(a.id) != a.exists }) {
-		r = &rendered{chain: c.documents}
-		r.spec, r.problems = d.Spec(id.Folder(), c.documents, func(other child.ID) bool {
-			r.asked = append(r.asked, answer{other, m.exists(other)})
-			return m.exists(other)
-		})
-		if r.spec != nil {
-			r.hash = r.spec.Hash()
-		}
+	if before := m.before[id]; before != nil && before.made != nil && m.isCurrent(before.made, d, c) {
+		return before.made
 	}
-	m.next.memo[d] = r
+	r := &rendered{document: d, chain: c.documents}
+	r.spec, r.problems = d.Spec(id.Folder(), c.documents, func(other child.ID) bool {
+		r.asked = append(r.asked, answer{other, m.exists(other)})
+		return m.exists(other)
+	})
+	if r.spec != nil {
+		r.hash = r.spec.Hash()
+	}
 	return r
 }
 
+// isCurrent reports whether d would be made the same again.
+func (m *merger) isCurrent(r *rendered, d *Manifest, c chain) bool {
+	return r.document == d && slices.Equal(r.chain, c.documents) &&
+		!slices.ContainsFunc(r.asked, func(a answer) bool { return m.exists(a.id) != a.exists })
+}
+
 // add puts a valid spec in force. Its generation counts the changes of its hash.
-func (m *merger) add(id child.ID, spec *child.Spec, origin child.Origin) {
-	e := Entry{ID: id, Spec: spec, Problems: m.placed.disputed[id]}
-	origin.Generation = 1
+func (m *merger) add(id child.ID, r *rendered) {
+	e := &item{made: r, Entry: Entry{ID: id, Spec: r.spec, Problems: m.placed.disputed[id]}}
+	e.Origin = child.Origin{Hash: r.hash, Generation: 1}
+	if r.document != nil {
+		e.Origin.File, e.Origin.Document = r.document.File, r.document.Document
+	}
 	if before := m.before[id]; before != nil {
 		hash := before.Origin.Hash
 		if hash == "" {
 			hash = before.Spec.Hash()
 		}
-		origin.Generation = before.Origin.Generation + 1
-		if hash == origin.Hash {
-			e.Spec, origin.Generation = before.Spec, max(1, before.Origin.Generation)
+		e.Origin.Generation = before.Origin.Generation + 1
+		if hash == r.hash {
+			e.Spec, e.Origin.Generation = before.Spec, max(1, before.Origin.Generation)
+		}
+		if before.made == r && sameEntry(before.Entry, e.Entry) {
+			e = before
 		}
 	}
-	e.Origin = origin
 	m.entries[id] = e
 }
 
@@ -206,30 +220,21 @@ func (m *merger) addFolders() {
 	if len(m.entries) > 0 {
 		want[child.RootSupervisor] = true
 	}
-	plain := folderSpec()
-	hash := plain.Hash()
+	var plain *rendered // of folders without a document
 	for id, wanted := range want {
-		if !wanted {
-			continue
+		d := m.placed.claims[id]
+		switch {
+		case !wanted:
+		case m.kept[id] != nil:
+			m.entries[id] = m.kept[id]
+		case d != nil:
+			m.addDocument(id, d, chain{})
+		default:
+			if plain == nil {
+				plain = &rendered{spec: folderSpec()}
+				plain.hash = plain.spec.Hash()
+			}
+			m.add(id, plain)
 		}
-		if kept, ok := m.kept[id]; ok {
-			m.entries[id] = kept
-			continue
-		}
-		m.addFolder(id, plain, hash)
 	}
-}
-
-func (m *merger) addFolder(id child.ID, plain *child.Spec, hash string) {
-	d := m.placed.claims[id]
-	if d == nil {
-		m.add(id, plain, child.Origin{Hash: hash})
-		return
-	}
-	r := m.spec(id, d, chain{})
-	if r.spec == nil {
-		m.broken(id, r.problems)
-		return
-	}
-	m.add(id, r.spec, child.Origin{File: d.File, Document: d.Document, Hash: r.hash})
 }

@@ -24,7 +24,6 @@ func write(t *testing.T, root, name, text string) {
 	}
 }
 
-
 // start runs a Source until the test ends.
 func start(t *testing.T, o Options) *Source {
 	t.Helper()

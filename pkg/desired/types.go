@@ -88,12 +88,12 @@ type Set struct {
 	Complete bool   // a whole look at the directory was taken since the start
 
 	// What the next Merge wants to know of this one.
-	folders   map[child.ID]*Manifest  // the documents in force of supervisors
-	memo      map[*Manifest]*rendered // specs, so that only what changed is made anew
-	missing   map[child.ID]time.Time  // children that are gone but may come back, and since when
-	held      map[child.ID]bool       // children whose removal was held; they stay until they are back or confirmed
-	refilling bool                    // the source was empty, and is not known to be whole again
-	again     time.Time               // when time alone may change this; zero: never
+	items     map[child.ID]*item     // Entries, and what they were made from
+	folders   map[child.ID]*Manifest // the documents in force of supervisors
+	missing   map[child.ID]time.Time // children that are gone but may come back, and since when
+	held      map[child.ID]bool      // children whose removal was held; they stay until they are back or confirmed
+	refilling bool                   // the source was empty, and is not known to be whole again
+	again     time.Time              // when time alone may change this; zero: never
 }
 
 // Get is the entry of id.
