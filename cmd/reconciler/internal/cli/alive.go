@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/reconciler-dev/reconciler/pkg/status"
+)
+
+// warnIfDead says on w when what the status files show is not kept up to date any
+// more. It is an error, NoDaemon, if no reconciler ever wrote them.
+func (a *app) warnIfDead(w io.Writer) error {
+	r, err := status.ReadRuntime(a.Status)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return withCode(NoDaemon, "no reconciler has written status files to %s (start one with: %s)", a.Status, a.startCommand())
+	case err != nil:
+		return err
+	}
+	if notice := a.notice(r); notice != "" {
+		fmt.Fprintln(w, notice)
+	}
+	return nil
+}
+
+// notice is what a reader should know of the runtime before believing the rest;
+// "" when all is well.
+func (a *app) notice(r *status.Runtime) string {
+	now := a.Now()
+	switch {
+	case r.ExitReport != nil:
+		return fmt.Sprintf("The reconciler ended %s ago (%s: %s): this is how it left things. Start it with: %s",
+			humanDuration(now.Sub(r.ExitReport.CompletedAt)), r.State, clean(r.ExitReport.Reason), a.startCommand())
+	case !r.Alive(now):
+		return fmt.Sprintf("The reconciler (pid %d) was last seen %s ago and is taken for dead: this is how things were then. Start it with: %s",
+			r.PID, humanDuration(now.Sub(r.ObservedAt)), a.startCommand())
+	case len(r.Problems) > 0:
+		return fmt.Sprintf("The manifests have %s: see reconciler validate", count(len(r.Problems), "problem"))
+	}
+	return ""
+}
+
+// count is "1 problem" or "3 problems".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Options are what the program brings to its command line.
+type Options struct {
+	// Version is what `version` prints; "" means: ask the build information.
+	Version string
+
+	// Run is the daemon. It returns when it has shut down.
+	Run func(context.Context, RunConfig) error
+
+	// Shim owns the processes of one state directory until nothing is left to own.
+	Shim func(ctx context.Context, stateDir string) error
+
+	// Holder is the pid of the reconciler that holds the lock of a state directory
+	// now; false when none does.
+	Holder func(stateDir string) (pid int, running bool, err error)
+
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+}
+
+// Dirs are the three directories that every verb knows.
+type Dirs struct {
+	Manifests string
+	Status    string
+	State     string
+}
+
+// app is what the verbs share.
+type app struct {
+	Options
+	Dirs
+}
+
+const longAbout = `reconciler keeps the processes running that a directory of manifests declares.
+
+Drop a YAML file into the directory and the process starts, edit it and it is
+updated, delete it and it stops. Each child has a status file. The reconciler may
+be killed or upgraded at any time: the children run on and are adopted again.`
+
+const aboutExamples = `  # Keep the children of ./manifests running
+  reconciler run
+
+  # What runs?
+  reconciler get
+
+  # What would an edit do?
+  reconciler diff`
+
+// New is the command tree. Its errors carry their exit code, see Code.
+func New(o Options) *cobra.Command {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &app{Options: o}
+	root := &cobra.Command{
+		Use:           "reconciler",
+		Short:         "Keeps running what a directory of manifests declares",
+		Long:          longAbout,
+		Example:       aboutExamples,
+		Version:       a.version(),
+		Args:          noSuchVerb,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{Usage, err} })
+	a.addDirs(root)
+	root.AddCommand(
+		a.runCommand(), a.shimCommand(),
+		a.validateCommand(), a.diffCommand(), a.reconcileCommand(),
+		a.getCommand(), a.describeCommand(), a.logsCommand(),
+		a.schemaCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// addDirs gives every verb the three directories.
+func (a *app) addDirs(root *cobra.Command) {
+	for _, d := range []struct {
+		value                      *string
+		flag, env, otherwise, what string
+	}{
+		{&a.Manifests, "manifests", "RECONCILER_MANIFESTS", "manifests", "`DIR` of manifests"},
+		{&a.Status, "status", "RECONCILER_STATUS", "status", "`DIR` of status files"},
+		{&a.State, "state", "RECONCILER_STATE", ".reconciler", "`DIR` of locks, logs and records"},
+	} {
+		if fromEnv := os.Getenv(d.env); fromEnv != "" {
+			d.otherwise = fromEnv
+		}
+		root.PersistentFlags().StringVar(d.value, d.flag, d.otherwise, d.what+" ($"+d.env+")")
+		if err := root.MarkPersistentFlagDirname(d.flag); err != nil {
+			panic("cli: the flag was just defined: " + err.Error())
+		}
+	}
+}

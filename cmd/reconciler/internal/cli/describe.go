@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
+	"github.com/reconciler-dev/reconciler/pkg/status"
+)
+
+// describeLines is how many lines of output describe shows.
+const describeLines = 10
+
+func (a *app) describeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "describe CHILD",
+		Short: "Show all that is known of one child, and why it is as it is",
+		Long: `Show all that is known of one child: why it is in its phase, its process, its
+conditions, how its last attempts ended, and the last lines of its output.`,
+		Example: `  # Why does it not run?
+  reconciler describe payments/worker`,
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeOneChild,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if err := a.warnIfDead(cmd.ErrOrStderr()); err != nil {
+				return err
+			}
+			return a.describe(names[0], cmd.OutOrStdout())
+		},
+	}
+}
+
+func (a *app) describe(name string, out io.Writer) error {
+	id, err := child.ParseID(name)
+	if err != nil {
+		return a.noSuchChild(name)
+	}
+	c, err := status.ReadChild(a.Status, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a.noSuchChild(name)
+	} else if err != nil {
+		return err
+	}
+	var b strings.Builder
+	p := describer{out: &b, now: a.Now()}
+	p.facts(c)
+	p.list("Why", why(c, p.now))
+	p.conditions(c.Conditions)
+	p.exits(c.Exits)
+	if c.LastExit != nil {
+		p.list(fmt.Sprintf("Last lines of attempt %d, which ended", c.LastExit.Attempt), c.LastExit.LogTail)
+	}
+	p.list("Last lines of its output", logs.Tail(a.logDir(id), describeLines))
+	_, err = io.WriteString(out, b.String())
+	return err
+}
+
+// describer writes the sections of one description; its writer cannot fail.
+type describer struct {
+	out *strings.Builder
+	now time.Time
+}
+
+// facts are the lines at the top. A fact without a value is left out.
+func (p describer) facts(c *status.Child) {
+	var rows [][]string
+	fact := func(name, value string) {
+		if value != "" {
+			rows = append(rows, []string{name + ":", clean(value)})
+		}
+	}
+	fact("Child", string(c.ID))
+	fact("Kind", string(c.Kind))
+	fact("Tags", strings.Join(c.Tags, ", "))
+	fact("Manifest", manifestText(c.Manifest))
+	fact("Phase", string(c.Phase))
+	fact("Operation", string(c.Operation))
+	if c.Kind != child.Supervisor {
+		fact("Process", p.processText(c))
+		fact("Ready", p.readyText(c))
+		fact("Attempt", fmt.Sprintf("%d (generation %d, %s)", c.Attempt, c.Generation, count(int(c.RestartCount), "restart")))
+	}
+	if l := c.RestartLimit; l != nil {
+		fact("Restart limit", fmt.Sprintf("%d of %d used in %s", l.Used, l.Limit, humanDuration(l.Window.Duration())))
+	}
+	if c.NextRestartAt != nil {
+		fact("Next start", moment(*c.NextRestartAt, p.now))
+	}
+	if c.UpdatedAt != nil {
+		fact("Updated", moment(*c.UpdatedAt, p.now))
+	}
+	p.table(rows)
+}
+
+func manifestText(m status.Manifest) string {
+	if m.File == "" {
+		return "none: defaults hold"
+	}
+	text := fmt.Sprintf("%s, generation %d", m.File, m.Generation)
+	if m.Document > 1 {
+		text = fmt.Sprintf("%s, document %d, generation %d", m.File, m.Document, m.Generation)
+	}
+	if m.Generation != m.ObservedGeneration {
+		text += fmt.Sprintf(" (generation %d in force)", m.ObservedGeneration)
+	}
+	return text
+}
+
+func (p describer) processText(c *status.Child) string {
+	if c.PID == nil {
+		return "none"
+	}
+	if c.StartedAt == nil {
+		return "pid " + strconv.Itoa(*c.PID)
+	}
+	return fmt.Sprintf("pid %d, since %s", *c.PID, moment(*c.StartedAt, p.now))
+}
+
+func (p describer) readyText(c *status.Child) string {
+	if !c.Ready() {
+		return "no"
+	}
+	if c.ReadyAt == nil {
+		return "yes"
+	}
+	return "yes, since " + moment(*c.ReadyAt, p.now)
+}
+
+func (p describer) conditions(all []child.ConditionState) {
+	if len(all) == 0 {
+		return
+	}
+	rows := [][]string{{"  TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"}}
+	for _, c := range all {
+		rows = append(rows, []string{"  " + string(c.Type), c.Status, humanDuration(p.now.Sub(c.LastTransitionTime)), clean(c.Reason), clean(c.Message)})
+	}
+	p.out.WriteString("\nConditions:\n")
+	p.table(rows)
+}
+
+func (p describer) exits(all []status.Exit) {
+	if len(all) == 0 {
+		return
+	}
+	rows := [][]string{{"  ATTEMPT", "PID", "KIND", "RAN", "ENDED", "REASON"}}
+	for _, e := range all {
+		ended := "-"
+		if e.FinishedAt != nil {
+			ended = humanDuration(p.now.Sub(*e.FinishedAt)) + " ago"
+		}
+		rows = append(rows, []string{"  " + strconv.FormatUint(uint64(e.Attempt), 10), pidText(e.PID), string(e.Kind),
+			humanDuration(e.Duration.Duration()), ended, clean(e.Reason)})
+	}
+	p.out.WriteString("\nExits, the newest last:\n")
+	p.table(rows)
+}
+
+func (p describer) table(rows [][]string) {
+	t := tableWriter{w: p.out}
+	if err := t.print(rows); err != nil {
+		panic("cli: a strings.Builder refused a table: " + err.Error())
+	}
+}
+
+func (p describer) list(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(p.out, "\n%s:\n", title)
+	for _, line := range lines {
+		fmt.Fprintf(p.out, "  %s\n", clean(line))
+	}
+}

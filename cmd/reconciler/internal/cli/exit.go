@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes of the contract.
+const (
+	Failed      = 1
+	Usage       = 2
+	NoDaemon    = 3
+	NoSuchChild = 4
+	TimedOut    = 124
+)
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	err  error // nil: all was said already
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// withCode is a new error that ends the program with code.
+func withCode(code int, format string, args ...any) error {
+	return &exitError{code, fmt.Errorf(format, args...)}
+}
+
+// silently ends the program with code and prints nothing more.
+func silently(code int) error { return &exitError{code: code} }
+
+// Code is the exit code for what a command returned.
+func Code(err error) int {
+	var e *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return e.code
+	}
+	return Failed
+}
+
+// Execute runs the command tree on args and returns the exit code. It is the one
+// place that prints an error.
+func Execute(ctx context.Context, root *cobra.Command, args []string) int {
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	report(root.ErrOrStderr(), cmd, err)
+	return Code(err)
+}
+
+func report(w io.Writer, cmd *cobra.Command, err error) {
+	var e *exitError
+	if err == nil || errors.As(err, &e) && e.err == nil {
+		return
+	}
+	fmt.Fprintf(w, "reconciler: %v\n", err)
+	if Code(err) == Usage {
+		fmt.Fprintf(w, "See '%s --help'.\n", cmd.CommandPath())
+	}
+}
+
+// noSuchVerb refuses the arguments of the root: they are verbs that do not exist.
+func noSuchVerb(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	root.SuggestionsMinimumDistance = 2
+	return withCode(Usage, "there is no command %q%s", args[0], didYouMean(root.SuggestionsFor(args[0])))
+}
+
+// args turns a wrong number of arguments into wrong use.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &exitError{Usage, err}
+		}
+		return nil
+	}
+}
+
+func didYouMean(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", strings.Join(names, " or "))
+}
+
+// oneOf checks a flag that knows few values.
+func oneOf(flag, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return withCode(Usage, "--%s %q: want %s", flag, value, strings.Join(allowed, ", "))
+}

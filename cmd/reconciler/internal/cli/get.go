@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/status"
+)
+
+const getExamples = `  # All children
+  reconciler get
+
+  # With process and last exit
+  reconciler get -o wide
+
+  # Only those with the tag mail, as they change
+  reconciler get -l mail -w
+
+  # One child for a script
+  reconciler get payments/worker -o json | jq -r .phase`
+
+// getFlags are what get was asked for.
+type getFlags struct {
+	output    string
+	noHeaders bool
+	tags      []string
+	watch     bool
+	all       bool
+}
+
+func (a *app) getCommand() *cobra.Command {
+	var f getFlags
+	cmd := &cobra.Command{
+		Use:   "get [CHILD...]",
+		Short: "Show the state of children",
+		Long: `Show the state of children, all of them unless some are named.
+
+READY is the condition of that name; AGE is for how long the process runs. -o wide
+adds the process and how the last attempt ended; -o json and yaml print the status
+files, one object for one named child and a list otherwise.
+
+The status directory is read, so this works without a running reconciler too, and
+then says so.`,
+		Example:           getExamples,
+		ValidArgsFunction: a.completeChildren,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if err := oneOf("output", f.output, outputs...); err != nil {
+				return err
+			}
+			return a.get(cmd.Context(), names, f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVarP(&f.output, "output", "o", "table", "table, wide, json, yaml or name")
+	cmd.Flags().BoolVar(&f.noHeaders, "no-headers", false, "print no line of headers")
+	cmd.Flags().StringArrayVarP(&f.tags, "tag", "l", nil, "only children with this `TAG`; repeated: with all of them")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on and print every child that changes")
+	cmd.Flags().BoolVarP(&f.all, "all", "a", false, "supervisors, that is folders, too")
+	completeValues(cmd, "output", outputs...)
+	return cmd
+}
+
+func (a *app) get(ctx context.Context, names []string, f getFlags, out, messages io.Writer) error {
+	if err := a.warnIfDead(messages); err != nil {
+		return err
+	}
+	p := newChildPrinter(out, f, len(names) == 1, a.Now)
+	if f.watch {
+		return a.watch(ctx, names, f, p)
+	}
+	children, missing, err := a.selectChildren(names, f)
+	if err != nil {
+		return err
+	}
+	if len(children) == 0 && len(missing) == 0 && p.isTable() {
+		_, err := io.WriteString(messages, "There are no children.\n")
+		return err
+	}
+	if err := p.print(children); err != nil || len(missing) == 0 {
+		return err
+	}
+	return a.noSuchChild(missing[0])
+}
+
+// selectChildren reads the children that were asked for, sorted by id, and says
+// which of the names nobody bears.
+func (a *app) selectChildren(names []string, f getFlags) (found []*status.Child, missing []string, err error) {
+	all, err := status.ReadAll(a.Status)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range all {
+		wanted := slices.Contains(names, string(c.ID)) || len(names) == 0 && (f.all || c.Kind != child.Supervisor)
+		if wanted && hasAll(c.Tags, f.tags) {
+			found = append(found, c)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(c *status.Child) bool { return string(c.ID) == name }) {
+			missing = append(missing, name)
+		}
+	}
+	return found, missing, nil
+}
+
+func hasAll(tags, wanted []string) bool {
+	return !slices.ContainsFunc(wanted, func(t string) bool { return !slices.Contains(tags, t) })
+}
+
+// row is one child as the columns of a table.
+func (p *childPrinter) row(c *status.Child) []string {
+	ready, age := "-", "-"
+	if r, ok := c.Condition(child.ConditionReady); ok {
+		ready = r.Status
+	}
+	if c.PID != nil && c.StartedAt != nil {
+		age = humanDuration(p.now().Sub(*c.StartedAt))
+	}
+	row := []string{string(c.ID), ready, string(c.Phase), strconv.FormatUint(c.RestartCount, 10), age}
+	if p.flags.output == "wide" {
+		row = append(row, pidText(c.PID), p.lastExit(c.LastExit))
+	}
+	return row
+}
+
+func (p *childPrinter) lastExit(e *status.Exit) string {
+	if e == nil {
+		return "-"
+	}
+	text := clean(e.Reason)
+	if e.FinishedAt != nil {
+		text += ", " + humanDuration(p.now().Sub(*e.FinishedAt)) + " ago"
+	}
+	return text
+}
+
+func pidText(pid *int) string {
+	if pid == nil {
+		return "-"
+	}
+	return strconv.Itoa(*pid)
+}

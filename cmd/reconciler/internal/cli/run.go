@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// RunConfig is what `run` was told. It was checked.
+type RunConfig struct {
+	Dirs
+	Source SourceFlags
+
+	Rescan     time.Duration // how often the whole directory is looked at
+	OnExit     OnExit
+	LogFormat  LogFormat
+	Verbosity  int // 0: changes of state, each once
+	StartSlots int
+	Version    string
+	Stderr     io.Writer
+}
+
+// OnExit says what becomes of the children when the reconciler is told to end.
+type OnExit string
+
+// The values of --on-exit.
+const (
+	StopChildren  OnExit = "stop"  // the tree is shut down
+	LeaveChildren OnExit = "leave" // they run on, and the next run adopts them
+)
+
+// LogFormat says how the reconciler's own log is written.
+type LogFormat string
+
+// The values of --log-format.
+const (
+	LogAuto LogFormat = "auto" // text on a terminal, JSON elsewhere
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+const (
+	// defaultRescan is how long a lost notification of the kernel can stay
+	// unnoticed; a look that finds nothing new costs one stat a file.
+	defaultRescan = 30 * time.Second
+
+	// defaultStartSlots keep both cores of a small machine busy while a thousand
+	// children start, and leave commands their turn in between.
+	defaultStartSlots = 32
+)
+
+const runExamples = `  # Keep the children of ./manifests running; ^C stops them all
+  reconciler run
+
+  # A service: its own directories, the log as JSON, children that outlive a restart
+  reconciler run --manifests /etc/app/children --status /run/app/status \
+    --state /var/lib/app --on-exit leave --log-format json
+
+  # Look at the directory again now
+  reconciler reconcile`
+
+func (a *app) runCommand() *cobra.Command {
+	c := RunConfig{OnExit: StopChildren, LogFormat: LogAuto}
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the children that the manifests declare, in the foreground",
+		Long: `Run the children that the manifests declare, in the foreground, and follow every
+change of the directory.
+
+SIGTERM and SIGINT shut the children down, dependants before what they depend on; a
+second one cuts their grace short. SIGHUP looks at the directory now. After kill -9
+the children run on, and the next run adopts them.`,
+		Example: runExamples,
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.Dirs, c.Version, c.Stderr = a.Dirs, a.version(), cmd.ErrOrStderr()
+			if err := c.check(); err != nil {
+				return err
+			}
+			return a.Run(cmd.Context(), c)
+		},
+	}
+	c.Source.add(cmd)
+	f := cmd.Flags()
+	f.DurationVar(&c.Rescan, "rescan", defaultRescan, "look at the whole directory this often, beside every notification")
+	f.StringVar((*string)(&c.OnExit), "on-exit", string(c.OnExit), "at SIGTERM and SIGINT: stop the children, or leave them to the next run")
+	f.StringVar((*string)(&c.LogFormat), "log-format", string(c.LogFormat), "auto, text or json; auto is text on a terminal and json elsewhere")
+	f.CountVarP(&c.Verbosity, "verbose", "v", "log more; -vv logs still more")
+	f.IntVar(&c.StartSlots, "start-slots", defaultStartSlots, "how many children may be starting at the same time")
+	completeValues(cmd, "on-exit", string(StopChildren), string(LeaveChildren))
+	completeValues(cmd, "log-format", string(LogAuto), string(LogText), string(LogJSON))
+	return cmd
+}
+
+func (c RunConfig) check() error {
+	switch {
+	case c.Rescan < time.Second:
+		return withCode(Usage, "--rescan %s: want at least 1s", c.Rescan)
+	case c.StartSlots < 1:
+		return withCode(Usage, "--start-slots %d: want at least 1", c.StartSlots)
+	}
+	if err := oneOf("on-exit", string(c.OnExit), string(StopChildren), string(LeaveChildren)); err != nil {
+		return err
+	}
+	return oneOf("log-format", string(c.LogFormat), string(LogAuto), string(LogText), string(LogJSON))
+}
+
+// completeValues offers the few values that a flag knows.
+func completeValues(cmd *cobra.Command, flag string, values ...string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(fmt.Sprintf("cli: complete --%s: %v", flag, err))
+	}
+}
+
+// checkDirectory says in a user's words why dir cannot be read as a directory.
+func checkDirectory(dir string) error {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", dir)
+	}
+	return err
+}

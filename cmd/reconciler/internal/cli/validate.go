@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconciler-dev/reconciler/pkg/desired"
+)
+
+const validateExamples = `  # All problems of ./manifests, as file:line:column
+  reconciler validate
+
+  # In a pipeline: several directories, the problems as JSON
+  reconciler validate staging production -o json`
+
+func (a *app) validateCommand() *cobra.Command {
+	var output string
+	var anyOwner bool
+	cmd := &cobra.Command{
+		Use:   "validate [DIR...]",
+		Short: "List all problems of manifests with file, line and column",
+		Long: `List all problems of the manifests of one or more directories, the --manifests
+directory unless some are named. It needs no running reconciler and changes nothing.
+
+The exit code is 0 without a problem and 1 with some.`,
+		Example: validateExamples,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(cmd *cobra.Command, dirs []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			if len(dirs) == 0 {
+				dirs = []string{a.Manifests}
+			}
+			return a.validate(dirs, anyOwner, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVar(&anyOwner, "any-owner", false, "as root, accept manifests that others may write: for a checkout in a pipeline")
+	completeValues(cmd, "output", "text", "json")
+	return cmd
+}
+
+func (a *app) validate(dirs []string, anyOwner bool, output string, out, messages io.Writer) error {
+	problems, children := []desired.Problem{}, 0
+	for _, dir := range dirs {
+		if err := checkDirectory(dir); err != nil {
+			return err
+		}
+		set, err := desired.Look(desired.Options{Root: dir, AllowEmpty: true, AnyOwner: anyOwner})
+		if err != nil {
+			return err
+		}
+		problems = append(problems, located(dir, set.Problems)...)
+		children += countChildren(set)
+	}
+	if err := printProblems(problems, output, out); err != nil {
+		return err
+	}
+	if len(problems) > 0 {
+		fmt.Fprintf(messages, "%s in %s\n", count(len(problems), "problem"), directories(dirs))
+		return silently(Failed)
+	}
+	fmt.Fprintf(messages, "%s in %s, no problems\n", count(children, "valid manifest"), directories(dirs))
+	return nil
+}
+
+// located are problems whose file can be opened from here.
+func located(dir string, problems []desired.Problem) []desired.Problem {
+	out := make([]desired.Problem, 0, len(problems))
+	for _, p := range problems {
+		p.File = filepath.Join(dir, filepath.FromSlash(p.File))
+		out = append(out, p)
+	}
+	return out
+}
+
+func printProblems(problems []desired.Problem, output string, out io.Writer) error {
+	if output == "json" {
+		return writeJSON(out, problems)
+	}
+	for _, p := range problems {
+		if _, err := fmt.Fprintln(out, clean(p.String())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func directories(dirs []string) string {
+	if len(dirs) == 1 {
+		return dirs[0]
+	}
+	return fmt.Sprintf("%d directories", len(dirs))
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/status"
+)
+
+// why explains a child's phase, and what else somebody should know of it, a
+// sentence each. A child that runs and is well has none.
+func why(c *status.Child, now time.Time) []string {
+	reasons := whyPhase(c, now)
+	if f := c.Failure; f != nil {
+		reasons = append(reasons, fmt.Sprintf("%s went wrong: %s", strings.ReplaceAll(f.Phase, "_", " "), f.Reason))
+	}
+	if p := c.PendingRestart; p != nil {
+		reasons = append(reasons, fmt.Sprintf("a restart waits for attempt %d to end (%s, asked for by %s)", p.OldAttempt, p.Cause.Reason, p.Cause.RequestedBy))
+	}
+	for _, condition := range c.Conditions {
+		if isAdverse(condition, c.Phase) {
+			reasons = append(reasons, conditionText(condition))
+		}
+	}
+	return reasons
+}
+
+func whyPhase(c *status.Child, now time.Time) []string {
+	switch c.Phase {
+	case child.Pending:
+		if len(c.WaitsFor) > 0 {
+			return []string{"it waits for " + strings.Join(c.WaitsFor, ", ")}
+		}
+	case child.BackingOff:
+		if c.NextRestartAt != nil {
+			return []string{fmt.Sprintf("%s; it starts again at %s", endText(c.LastExit), moment(*c.NextRestartAt, now))}
+		}
+	case child.Stopped:
+		if c.Hold == nil {
+			return []string{"its manifest says suspend: true"}
+		}
+		return []string{holdText("paused", c.Hold, now)}
+	case child.Quarantined:
+		return []string{whyQuarantined(c, now)}
+	case child.Completed, child.FailedPhase:
+		return []string{endText(c.LastExit) + "; its restart policy does not start it again"}
+	case child.Stopping:
+		if c.StopDeadline != nil {
+			return []string{"it was told to stop; the next step is due at " + moment(*c.StopDeadline, now)}
+		}
+	}
+	return nil
+}
+
+func whyQuarantined(c *status.Child, now time.Time) string {
+	if c.Hold != nil {
+		return holdText("quarantined", c.Hold, now)
+	}
+	text := endText(c.LastExit) + "; it is not started again until its manifest changes"
+	if l := c.RestartLimit; l != nil {
+		text += fmt.Sprintf(" (restart limit: %d in %s)", l.Limit, humanDuration(l.Window.Duration()))
+	}
+	return text
+}
+
+func holdText(what string, h *child.Hold, now time.Time) string {
+	return fmt.Sprintf("it was %s by %s at %s: %s", what, h.RequestedBy, moment(h.At, now), h.Reason)
+}
+
+func endText(e *status.Exit) string {
+	if e == nil {
+		return "it ended"
+	}
+	return fmt.Sprintf("attempt %d ended after %s: %s", e.Attempt, humanDuration(e.Duration.Duration()), e.Reason)
+}
+
+// isAdverse reports whether a condition is worth a sentence. That a child without
+// a process is not ready is no news, nor that it is waited for what it waits for.
+func isAdverse(c child.ConditionState, p child.Phase) bool {
+	switch c.Type {
+	case child.ConditionReady, child.ConditionHealthy:
+		return c.Status == "False" && p == child.Running
+	case child.ConditionDependenciesReady:
+		return c.Status == "False" && p != child.Pending
+	case child.ConditionManifestValid, child.ConditionTreeKill:
+		return c.Status == "False"
+	}
+	return c.Status == "True"
+}
+
+func conditionText(c child.ConditionState) string {
+	if c.Message == "" {
+		return fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Reason)
+	}
+	return fmt.Sprintf("%s is %s (%s): %s", c.Type, c.Status, c.Reason, c.Message)
+}
