@@ -1,0 +1,245 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
+	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/reconcile"
+	"github.com/reconciler-dev/reconciler/pkg/runtime"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/shim"
+	"github.com/reconciler-dev/reconciler/pkg/status"
+)
+
+// Shim is the hidden verb that owns the processes of one state directory.
+func Shim(ctx context.Context, stateDir string) error {
+	dir, err := filepath.Abs(stateDir)
+	if err != nil {
+		return err
+	}
+	return shim.Serve(ctx, shim.Config{StateDir: dir, Version: cli.BuildVersion()})
+}
+
+// Run is `reconciler run`. It returns when everything has stopped.
+func Run(ctx context.Context, c cli.RunConfig) error {
+	d := &daemon{config: c, begun: time.Now()}
+	d.log = newLog(c)
+	var err error
+	if d.dirs, err = checkDirs(c.Dirs); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.dirs.State, 0o700); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	held, err := lock(ctx, d.dirs.State, Holder{PID: os.Getpid(), StartedAt: d.begun.UTC(), Manifests: d.dirs.Manifests, Status: d.dirs.Status})
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	return d.run(ctx)
+}
+
+// daemon is what the parts share.
+type daemon struct {
+	config cli.RunConfig
+	dirs   cli.Dirs // absolute
+	log    logr.Logger
+	begun  time.Time
+
+	procs  *runtime.ShimProcesses
+	handle *runtime.Handle
+	source *desired.Source
+	loop   *reconcile.Loop
+	writer *status.Writer
+	left   bool // told to end and leave the children
+}
+
+// run opens what outlives the parts, builds them and runs them.
+func (d *daemon) run(ctx context.Context) error {
+	records, restored, err := journal.OpenRecords(filepath.Join(d.dirs.State, "records"))
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	if damage := records.Damage(); damage != nil {
+		d.log.Error(damage, "a part of the records could not be read; what was lost is adopted from the shim or started anew")
+	}
+	facts, err := journal.OpenFacts(filepath.Join(d.dirs.State, "journal"))
+	if err != nil {
+		return err
+	}
+	defer facts.Close()
+	loop, err := d.build(records, restored, facts)
+	if err != nil {
+		return err
+	}
+	ctx, signals := d.signals(ctx)
+	defer signals.stop()
+	d.log.Info("reconciler started", "version", d.config.Version, "pid", os.Getpid(), "manifests", d.dirs.Manifests, "status", d.dirs.Status, "state", d.dirs.State)
+	err = runParts(ctx, d.parts(loop))
+	if err != nil {
+		return err
+	}
+	d.log.Info("reconciler ended")
+	return nil
+}
+
+// build makes the parts; nothing runs yet.
+func (d *daemon) build(records *journal.Records, restored []machine.Record, facts *journal.Facts) (*runtime.Runtime, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the own executable, to start the shim: %w", err)
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	host := runtime.Host{WorkingDir: cwd, BinDir: filepath.Join(d.dirs.Manifests, "bin"), Environ: os.Environ()}
+	d.procs, err = runtime.NewShimProcesses(d.dirs.State, []string{self, "shim", "--state", d.dirs.State}, host, d.log.WithName("shim"))
+	if err != nil {
+		return nil, err
+	}
+	rt, err := runtime.New(runtime.Config{
+		Processes: d.procs, Records: records, Restored: restored, Journal: facts,
+		StartSlots: d.config.StartSlots, Seed: rand.Uint64(), Log: d.log.WithName("runtime"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.handle = rt.Handle()
+	d.source, err = desired.NewSource(desired.Options{
+		Root: d.dirs.Manifests, Rescan: d.config.Rescan,
+		MaxRemovals: d.config.Source.MaxRemovals, AllowEmpty: d.config.Source.AllowEmpty,
+		Last: lastSet(d.handle.Children()), Running: d.isRunning, Log: d.log.WithName("source"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.loop = reconcile.NewLoop(reconcile.Options{
+		Source: d.source, Supervisor: d.handle, Subscription: d.handle.Subscribe(), Log: d.log.WithName("reconcile"),
+	})
+	d.writer, err = status.NewWriter(d.dirs.Status, status.Options{
+		Children: d.handle, Subscription: d.handle.Subscribe(), Desired: d.source.Current, Info: d.info,
+		Adopted: d.handle.Adopted(), Changes: d.loop.Changes(), Log: d.log.WithName("status"),
+	})
+	return rt, err
+}
+
+// parts are in the order of their start; they stop in reverse.
+func (d *daemon) parts(loop *runtime.Runtime) []part {
+	return []part{
+		{name: "shim", run: d.procs.Run, stop: d.releaseShim},
+		{name: "status", run: d.writer.Run},
+		{name: "runtime", run: loop.Run, stop: d.shutdown},
+		{name: "reconcile", run: d.loop.Run},
+		{name: "source", run: d.source.Run},
+	}
+}
+
+// lastSet is the desired state that the runtime still holds from the run before:
+// the last valid manifest of every child, also of one whose file is broken now.
+func lastSet(children []*child.Snapshot) *desired.Set {
+	set := &desired.Set{}
+	for _, s := range children {
+		set.Entries = append(set.Entries, desired.Entry{ID: s.ID, Spec: s.Spec, Origin: s.Origin})
+	}
+	return set
+}
+
+// isRunning tells the source whom a large removal would hurt. Before the
+// adoption nobody knows, so all run.
+func (d *daemon) isRunning(id child.ID) bool {
+	select {
+	case <-d.handle.Adopted():
+		s, ok := d.handle.Child(id)
+		return ok && s.Phase.HasProcess()
+	default:
+		return true
+	}
+}
+
+// shutdown stops the tree, or leaves it to the next run.
+func (d *daemon) shutdown() {
+	if d.config.OnExit == cli.LeaveChildren {
+		d.left = true
+		d.log.Info("children are left running for the next start")
+		return
+	}
+	d.writer.Kick()
+	report, err := d.handle.ShutdownTree(context.Background(), child.Cause{RequestedBy: "signal", Reason: "the reconciler was told to end"})
+	var ended *runtime.EndedError
+	if errors.As(err, &ended) {
+		return // it broke by itself; its error is already known
+	}
+	if err != nil {
+		d.log.Error(err, "shutdown of the tree")
+		return
+	}
+	counts := map[machine.OutcomeStatus]int{}
+	for _, o := range report.Outcomes {
+		counts[o.Status]++
+	}
+	d.log.Info("all children are down", "outcomes", fmt.Sprint(counts), "took", report.CompletedAt.Sub(report.StartedAt).Round(time.Millisecond).String())
+}
+
+// releaseShim lets a shim that owns nothing end; one that does stays.
+func (d *daemon) releaseShim() {
+	if !d.left {
+		d.procs.Quit()
+	}
+}
+
+// checkDirs makes the directories absolute and refuses those that would feed the
+// reconciler its own output.
+func checkDirs(dirs cli.Dirs) (cli.Dirs, error) {
+	var abs cli.Dirs
+	for _, d := range []struct {
+		flag, path string
+		to         *string
+	}{{"--manifests", dirs.Manifests, &abs.Manifests}, {"--status", dirs.Status, &abs.Status}, {"--state", dirs.State, &abs.State}} {
+		path, err := filepath.Abs(d.path)
+		if err != nil || d.path == "" {
+			return abs, fmt.Errorf("%s %q: want the path of a directory", d.flag, d.path)
+		}
+		*d.to = path
+	}
+	for _, d := range []struct{ flag, path string }{{"--status", abs.Status}, {"--state", abs.State}} {
+		if isBelow(abs.Manifests, d.path) {
+			return abs, fmt.Errorf("%s %s lies inside the manifests directory %s: choose a directory outside", d.flag, d.path, abs.Manifests)
+		}
+	}
+	if abs.Status == abs.State {
+		return abs, fmt.Errorf("--status and --state are both %s: they need a directory each", abs.Status)
+	}
+	return abs, nil
+}
+
+// isBelow reports whether path is root or lies in it, links followed as far as
+// they exist.
+func isBelow(root, path string) bool {
+	rel, err := filepath.Rel(resolved(root), resolved(path))
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+func resolved(path string) string {
+	for dir, rest := path, ""; ; dir, rest = filepath.Dir(dir), filepath.Join(filepath.Base(dir), rest) {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if dir == filepath.Dir(dir) {
+			return path
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// errTold is the cause of the context that the first SIGTERM or SIGINT ends.
+var errTold = errors.New("told to end by a signal")
+
+const (
+	// confirmFile in the state directory says that held removals are meant.
+	confirmFile = "confirm-removals"
+
+	hurryTime = 5 * time.Second
+)
+
+// signalHandler owns the goroutine that listens for signals.
+type signalHandler struct {
+	signals chan os.Signal
+	end     chan struct{}
+	done    sync.WaitGroup
+}
+
+// signals ends the returned context at the first SIGTERM or SIGINT; a second one
+// cuts the grace of the shutdown to zero. SIGHUP: look at the directory now.
+func (d *daemon) signals(ctx context.Context) (context.Context, *signalHandler) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	h := &signalHandler{signals: make(chan os.Signal, 8), end: make(chan struct{})}
+	signal.Notify(h.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	h.done.Go(func() {
+		defer cancel(nil)
+		told := false
+		for {
+			select {
+			case <-h.end:
+				return
+			case s := <-h.signals:
+				switch {
+				case s == unix.SIGHUP:
+					d.lookNow()
+				case told:
+					d.hurry(s)
+				default:
+					told = true
+					d.log.Info("ending; a second signal kills what still runs", "signal", s.String())
+					cancel(errTold)
+				}
+			}
+		}
+	})
+	return ctx, h
+}
+
+func (h *signalHandler) stop() {
+	signal.Stop(h.signals)
+	close(h.end)
+	h.done.Wait()
+}
+
+// hurry runs beside the shutdown: the handler must not wait.
+func (d *daemon) hurry(s os.Signal) {
+	d.log.Info("killing what still runs", "signal", s.String())
+	ctx, cancel := context.WithTimeout(context.Background(), hurryTime)
+	defer cancel()
+	if err := d.handle.Hurry(ctx, child.Cause{RequestedBy: "signal", Reason: "told twice to end"}); err != nil {
+		d.log.V(1).Info("there is nothing to hurry", "reason", err.Error())
+	}
+}
+
+// lookNow is SIGHUP. Removals that are held are carried out when the operator
+// said so by the file that `reconciler reconcile --confirm-removals` leaves.
+func (d *daemon) lookNow() {
+	err := os.Remove(filepath.Join(d.dirs.State, confirmFile))
+	switch {
+	case err == nil:
+		d.log.Info("held removals were confirmed")
+		d.source.ConfirmRemovals()
+	case !errors.Is(err, fs.ErrNotExist):
+		d.log.Error(err, "confirmation of removals")
+	}
+	d.source.Rescan()
+	d.loop.Kick()
+}

@@ -1,0 +1,127 @@
+package runtime
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+)
+
+// maxEnvFile bounds an env file: more than this is no list of variables.
+const maxEnvFile = 1 << 20
+
+// notInherited are variables that speak to one process, not to its children:
+// systemd's protocols, and our own.
+var notInherited = []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "RECONCILER_KEY"}
+
+// environment is the whole environment of an attempt. Later sources win: what is
+// inherited, the user's own variables (HOME, USER, LOGNAME, SHELL, as systemd
+// sets them for User=), env_files in their order, environment.
+func (h Host) environment(s machine.Start, who identity) ([]string, error) {
+	vars := map[string]string{}
+	for _, kv := range h.Environ {
+		name, value, ok := strings.Cut(kv, "=")
+		if ok && inherits(s.Spec.InheritEnvironment, name) {
+			vars[name] = value
+		}
+	}
+	if who.user != nil {
+		vars["HOME"], vars["USER"], vars["LOGNAME"] = who.user.HomeDir, who.user.Username, who.user.Username
+	}
+	if _, ok := vars["PATH"]; !ok {
+		vars["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	}
+	for _, file := range s.Spec.EnvFiles {
+		if err := readEnvFile(absolute(h.WorkingDir, file), vars); err != nil {
+			return nil, fmt.Errorf("env_files: %w", err)
+		}
+	}
+	for _, v := range s.Spec.Environment {
+		if v.Value != nil {
+			vars[v.Name] = *v.Value
+		}
+	}
+	env := make([]string, 0, len(vars))
+	for name, value := range vars {
+		env = append(env, name+"="+value)
+	}
+	slices.Sort(env)
+	return env, nil
+}
+
+func inherits(in child.InheritEnvironment, name string) bool {
+	if slices.Contains(notInherited, name) {
+		return false
+	}
+	return in.All || slices.Contains(in.Names, name)
+}
+
+func valueOf(env []string, name string) string {
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// readEnvFile adds the KEY=value lines of file. Empty lines and lines that begin
+// with # are skipped; a value may stand in one pair of single or double quotes;
+// nothing is expanded. An error never shows a value: it may be a secret.
+func readEnvFile(file string, vars map[string]string) error {
+	data, err := readRegular(file)
+	if err != nil {
+		return err
+	}
+	for i, line := range strings.Split(string(data), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		line = strings.TrimPrefix(line, "export ")
+		name, value, ok := strings.Cut(line, "=")
+		if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(name, " \t\"'\x00") {
+			return fmt.Errorf("%s:%d: not a KEY=value line", file, i+1)
+		}
+		vars[name] = unquote(strings.TrimSpace(value))
+	}
+	return nil
+}
+
+func unquote(s string) string {
+	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// readRegular reads a regular file of bounded size; a FIFO or a device of that
+// name must not stop the world.
+func readRegular(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", file)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxEnvFile {
+		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxEnvFile)
+	}
+	return data, nil
+}

@@ -1,0 +1,96 @@
+package runtime
+
+import (
+	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+)
+
+// quiet are the facts that a person reading the log does not want one line each
+// of: another fact says the same, or they come by the thousand.
+var quiet = map[machine.FactKind]bool{
+	machine.ChildStarting: true, machine.ChildReady: true, machine.ChildPending: true,
+	machine.ChildUpdated: true, machine.StaleReportIgnored: true,
+}
+
+var messages = map[machine.FactKind]string{
+	machine.ChildAdded:          "child added",
+	machine.ChildUpdated:        "child updated",
+	machine.ChildRemoved:        "child removed",
+	machine.ChildStarting:       "child starting",
+	machine.ChildRunning:        "child running",
+	machine.ChildAdopted:        "child adopted",
+	machine.ChildReady:          "child ready",
+	machine.ChildStopping:       "child stopping",
+	machine.ChildKilled:         "child killed: it did not stop in time",
+	machine.ChildStopFailed:     "child cannot be stopped",
+	machine.ChildExited:         "child exited",
+	machine.ChildStartFailed:    "child did not start",
+	machine.BackoffScheduled:    "child rests before its next start",
+	machine.ChildQuarantined:    "child quarantined",
+	machine.ChildPaused:         "child paused",
+	machine.ChildResumed:        "child resumed",
+	machine.ChildPending:        "child waits",
+	machine.StaleReportIgnored:  "stale report ignored",
+	machine.ShutdownRequested:   "shutdown requested",
+	machine.ShutdownPhaseChange: "shutdown goes on",
+	machine.ShutdownCompleted:   "shutdown completed",
+	machine.ShimLost:            "connection to the shim lost; children run on",
+	machine.ShimConnected:       "connected to the shim",
+}
+
+// tell logs facts and writes them to the journal.
+func (r *Runtime) tell(facts []machine.Fact) {
+	if len(facts) == 0 {
+		return
+	}
+	for _, f := range facts {
+		level := 0
+		if quiet[f.Kind] {
+			level = 1
+		}
+		if log := r.cfg.Log.V(level); log.Enabled() {
+			log.Info(messages[f.Kind], pairs(f)...)
+		}
+		if f.Kind == machine.ShutdownRequested {
+			r.mu.Lock()
+			r.state = StateShuttingDown
+			r.mu.Unlock()
+		}
+	}
+	if r.cfg.Journal == nil {
+		return
+	}
+	if err := r.cfg.Journal.Append(facts, time.Now()); err != nil {
+		r.cfg.Log.V(1).Info("the journal cannot be written", "reason", err.Error())
+	}
+}
+
+func pairs(f machine.Fact) []any {
+	var kv []any
+	add := func(key string, value any) { kv = append(kv, key, value) }
+	if f.Child != "" {
+		add("child", string(f.Child))
+	}
+	if f.Attempt > 0 {
+		add("generation", uint64(f.Generation))
+		add("attempt", uint64(f.Attempt))
+	}
+	if f.PID > 0 {
+		add("pid", f.PID)
+	}
+	if f.Exit != nil {
+		add("kind", string(f.Exit.Kind))
+		add("after", f.Exit.Duration.Duration().Round(time.Millisecond).String())
+	}
+	if f.Delay > 0 {
+		add("delay", f.Delay.Round(time.Millisecond).String())
+	}
+	if f.Reason != "" {
+		add("reason", f.Reason)
+	}
+	if f.Cause.RequestedBy != "" {
+		add("requested_by", f.Cause.RequestedBy)
+	}
+	return kv
+}

@@ -1,0 +1,211 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/shim"
+)
+
+// Host is what starting a child takes from the machine and from the process
+// that asks.
+type Host struct {
+	// WorkingDir is where relative paths of a spec begin, and where a child
+	// runs that names no directory. It must be absolute.
+	WorkingDir string
+
+	// BinDir is where the executable of a child without a command is looked for
+	// before PATH: bin/ of the manifests directory. May be empty.
+	BinDir string
+
+	// Environ is the environment that children inherit from, as os.Environ.
+	Environ []string
+}
+
+// launch resolves a spec to what the shim needs: paths looked up, users and
+// groups as numbers, the whole environment. Whatever cannot be resolved is the
+// reason why the attempt did not start.
+func (h Host) launch(s machine.Start) (shim.Launch, error) {
+	spec := s.Spec
+	dir := absolute(h.WorkingDir, spec.WorkingDir)
+	if err := checkDir(dir); err != nil {
+		return shim.Launch{}, err
+	}
+	who, err := lookupIdentity(spec.RunAs)
+	if err != nil {
+		return shim.Launch{}, err
+	}
+	env, err := h.environment(s, who)
+	if err != nil {
+		return shim.Launch{}, err
+	}
+	path, args, err := h.command(s.Key.ID, spec, dir, valueOf(env, "PATH"))
+	if err != nil {
+		return shim.Launch{}, err
+	}
+	return shim.Launch{
+		Key: s.Key, Attempt: s.Attempt, SpecHash: spec.Hash(),
+		Path: path, Args: args, Dir: dir, Env: env, Credential: who.credential, Log: logPolicy(spec.Logs),
+	}, nil
+}
+
+func logPolicy(l child.Logs) logs.Policy {
+	return logs.Policy{MaxBytes: int64(l.MaxSizeMB * (1 << 20)), MaxFiles: l.MaxFiles, Timestamps: l.Timestamps}
+}
+
+// command is the executable and the argument list of a child.
+func (h Host) command(id child.ID, spec *child.Spec, dir, path string) (string, []string, error) {
+	args := spec.Command
+	if len(args) == 0 {
+		args = []string{id.Name()}
+		if own := filepath.Join(h.BinDir, id.Name()); h.BinDir != "" && isExecutable(own) == nil {
+			return own, args, nil
+		}
+	}
+	name := args[0]
+	if strings.ContainsRune(name, '/') {
+		file := absolute(dir, name)
+		return file, args, startable(file)
+	}
+	for _, folder := range filepath.SplitList(path) {
+		file := filepath.Join(absolute(dir, folder), name)
+		if isExecutable(file) == nil {
+			return file, args, nil
+		}
+	}
+	if len(spec.Command) == 0 {
+		return "", nil, fmt.Errorf("no command: the manifest has none, and there is no executable %q in %s or in PATH=%s", name, h.BinDir, path)
+	}
+	return "", nil, fmt.Errorf("command %q: no such executable in PATH=%s", name, path)
+}
+
+// startable says in words of the manifest why file cannot be executed.
+func startable(file string) error {
+	err := isExecutable(file)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("command %s: no such file", file)
+	case errors.Is(err, errNotExecutable):
+		return fmt.Errorf("command %s: %w; chmod +x it", file, err)
+	}
+	return fmt.Errorf("command %s: %w", file, errors.Unwrap(err))
+}
+
+var errNotExecutable = errors.New("it is no executable file")
+
+func isExecutable(file string) error {
+	fi, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if fi.IsDir() || fi.Mode()&0o111 == 0 {
+		return errNotExecutable
+	}
+	return nil
+}
+
+func checkDir(dir string) error {
+	fi, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("working_dir %s: no such directory", dir)
+	}
+	if err != nil {
+		return fmt.Errorf("working_dir: %w", err)
+	}
+	if !fi.IsDir() {
+		return fmt.Errorf("working_dir %s: not a directory", dir)
+	}
+	return nil
+}
+
+func absolute(base, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(base, path)
+}
+
+// identity is a user as the shim and the environment need it.
+type identity struct {
+	credential *shim.Credential // nil: the reconciler's own
+	user       *user.User       // nil: not in the user database, or not changed
+}
+
+// lookupIdentity finds user and groups. Supplementary groups are those of the
+// manifest; none are inherited from the reconciler.
+func lookupIdentity(r *child.RunAs) (identity, error) {
+	if r == nil || r.User == "" && r.Group == "" && len(r.SupplementaryGroups) == 0 {
+		return identity{}, nil
+	}
+	id := identity{credential: &shim.Credential{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}}
+	if r.User != "" {
+		if err := id.lookupUser(r.User); err != nil {
+			return identity{}, err
+		}
+	}
+	if r.Group != "" {
+		gid, err := lookupGroup(r.Group)
+		if err != nil {
+			return identity{}, fmt.Errorf("run_as.group: %w", err)
+		}
+		id.credential.GID = gid
+	}
+	for _, g := range r.SupplementaryGroups {
+		gid, err := lookupGroup(g)
+		if err != nil {
+			return identity{}, fmt.Errorf("run_as.supplementary_groups: %w", err)
+		}
+		id.credential.Groups = append(id.credential.Groups, gid)
+	}
+	if os.Getuid() != 0 && id.credential.UID == uint32(os.Getuid()) && id.credential.GID == uint32(os.Getgid()) && len(id.credential.Groups) == 0 {
+		id.credential = nil // it is who we are already
+	} else if os.Getuid() != 0 {
+		return identity{}, fmt.Errorf("run_as: only root can run a child as another user or group; the reconciler runs as uid %d", os.Getuid())
+	}
+	return id, nil
+}
+
+func (id *identity) lookupUser(name string) error {
+	u, err := user.Lookup(name)
+	if err != nil {
+		if uid, isNumber := number(name); isNumber {
+			id.credential.UID, id.credential.GID = uid, uid
+			if u, err = user.LookupId(name); err != nil {
+				return nil // a number needs no entry in the user database
+			}
+		} else {
+			return fmt.Errorf("run_as.user: no user %q on this machine", name)
+		}
+	}
+	uid, _ := number(u.Uid)
+	gid, _ := number(u.Gid)
+	id.credential.UID, id.credential.GID, id.user = uid, gid, u
+	return nil
+}
+
+func lookupGroup(name string) (uint32, error) {
+	if g, err := user.LookupGroup(name); err == nil {
+		name = g.Gid
+	}
+	gid, ok := number(name)
+	if !ok {
+		return 0, fmt.Errorf("no group %q on this machine", name)
+	}
+	return gid, nil
+}
+
+func number(s string) (uint32, bool) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err == nil
+}

@@ -1,0 +1,312 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+)
+
+const (
+	inboxSize    = 64  // commands that may wait; a full inbox slows the asker
+	turn         = 256 // events taken together at most: one write of records for many
+	retryRecords = time.Second
+)
+
+// Recorder makes the records of the tree durable before they are acted on.
+type Recorder interface {
+	Append([]machine.Record) error
+}
+
+// Journal keeps what happened, for people.
+type Journal interface {
+	Append(facts []machine.Fact, wall time.Time) error
+}
+
+// Config is what a Runtime is made of. Processes and Records are required.
+type Config struct {
+	Processes  Processes
+	Records    Recorder
+	Restored   []machine.Record // what an earlier run recorded
+	Journal    Journal          // may be nil
+	StartSlots int              // starts under way at the same time
+	Seed       uint64           // of the jitter
+	Log        logr.Logger
+}
+
+// Runtime is the loop around the tree. Make it with New, let it Run once.
+type Runtime struct {
+	cfg     Config
+	tree    *machine.Tree
+	board   *board
+	handle  *Handle
+	inbox   chan request
+	adopted chan struct{}
+	ended   chan struct{}
+	begun   time.Time // with its monotonic reading: the zero of machine.Instant
+
+	// Owned by the loop.
+	waiting   map[machine.CommandID]chan machine.Reply
+	unwritten []machine.Record // the records that could not be written yet
+	alarm     *time.Timer
+
+	mu       sync.Mutex // guards what follows; never held while anything waits
+	state    State
+	observed time.Time
+	linked   bool
+	recErr   string
+	report   *ExitReport
+	shutdown *machine.ShutdownReport
+}
+
+type request struct {
+	machine.Command
+	reply chan machine.Reply
+}
+
+// New makes a runtime from what an earlier run recorded. It starts nothing.
+func New(cfg Config) (*Runtime, error) {
+	if cfg.Processes == nil || cfg.Records == nil {
+		return nil, errors.New("runtime: Processes and Records are required")
+	}
+	if cfg.StartSlots <= 0 {
+		return nil, fmt.Errorf("runtime: %d start slots; at least one is needed", cfg.StartSlots)
+	}
+	now := time.Now()
+	r := &Runtime{
+		cfg:     cfg,
+		tree:    machine.Restore(machine.Config{StartSlots: cfg.StartSlots, Seed: cfg.Seed}, 0, now, cfg.Restored),
+		board:   newBoard(),
+		inbox:   make(chan request, inboxSize),
+		adopted: make(chan struct{}),
+		ended:   make(chan struct{}),
+		begun:   now,
+		waiting: map[machine.CommandID]chan machine.Reply{},
+		state:   StateStarting,
+	}
+	r.handle = &Handle{r: r}
+	r.board.publish(r.tree.IDs(), r.tree.Snapshot)
+	return r, nil
+}
+
+// Handle is the way to command this runtime.
+func (r *Runtime) Handle() *Handle { return r.handle }
+
+// Run is the loop. It returns nil when the tree was shut down by command, and
+// the cause when ctx ends first; then children run on, and the next run adopts
+// them. A panic of the tree is returned as an error, after the exit report.
+func (r *Runtime) Run(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the runtime's loop broke an invariant of its own: %v", p)
+			r.cfg.Log.Error(err, "the runtime ends; children run on", "stack", string(debug.Stack()))
+			r.finish(ExitReport{State: StateFailed, Phase: "watchdog", Reason: err.Error(), Recoverable: true, Panic: true})
+		}
+	}()
+	r.alarm = time.NewTimer(time.Hour)
+	defer r.alarm.Stop()
+	r.carryOut()
+	for !r.tree.Done() {
+		select {
+		case q := <-r.inbox:
+			r.take(q)
+		case ev := <-r.cfg.Processes.Events():
+			r.step(ev)
+		case <-r.alarm.C:
+			r.step(machine.Ticked{})
+		case <-ctx.Done():
+			r.finish(ExitReport{State: StateFailed, Phase: "message_loop", Reason: context.Cause(ctx).Error(), Recoverable: true})
+			return context.Cause(ctx)
+		}
+		r.stepWaiting()
+		r.carryOut()
+	}
+	r.finish(r.completed())
+	return nil
+}
+
+// stepWaiting takes whatever else is already there, so that a burst of exits
+// costs one write of records and one publication.
+func (r *Runtime) stepWaiting() {
+	for range turn {
+		select {
+		case q := <-r.inbox:
+			r.take(q)
+		case ev := <-r.cfg.Processes.Events():
+			r.step(ev)
+		default:
+			return
+		}
+	}
+}
+
+func (r *Runtime) take(q request) {
+	r.waiting[q.ID] = q.reply
+	r.step(q.Command)
+}
+
+func (r *Runtime) step(ev machine.Event) {
+	now := time.Now()
+	r.tree.Step(machine.Instant(now.Sub(r.begun)), now, ev)
+}
+
+// carryOut does what the tree left to do, in the order that Ready prescribes,
+// and arms the one timer.
+func (r *Runtime) carryOut() {
+	ready := r.tree.Ready()
+	r.record(ready.Records)
+	for _, e := range ready.Effects {
+		switch e := e.(type) {
+		case machine.Start:
+			r.cfg.Processes.Start(e)
+		case machine.Signal:
+			r.cfg.Processes.Signal(e)
+		case machine.Acknowledge:
+			r.cfg.Processes.Acknowledge(e.Key)
+		}
+	}
+	r.board.publish(ready.Changed, r.tree.Snapshot)
+	r.tell(ready.Facts)
+	for _, reply := range ready.Replies {
+		r.answer(reply)
+	}
+	r.observe()
+	r.arm()
+}
+
+// record makes records durable. When that cannot be (the disk is full), the
+// runtime goes on all the same, because a child that stays down is worse than a
+// memory that is late: the records are kept and written as soon as they can be,
+// Health says so, and the shim's own table still guards against a second attempt.
+func (r *Runtime) record(recs []machine.Record) {
+	if len(recs)+len(r.unwritten) == 0 {
+		return
+	}
+	all := recs
+	if len(r.unwritten) > 0 {
+		all = append(r.unwritten, recs...)
+	}
+	err := r.cfg.Records.Append(all)
+	r.mu.Lock()
+	was := r.recErr
+	r.recErr = ""
+	if err != nil {
+		r.recErr = err.Error()
+	}
+	r.mu.Unlock()
+	switch {
+	case err != nil:
+		r.unwritten = newestOnly(all)
+		if was == "" {
+			r.cfg.Log.Error(err, "state cannot be recorded; going on, retrying each second")
+		}
+	case was != "":
+		r.unwritten = nil
+		r.cfg.Log.Info("state is recorded again")
+	}
+}
+
+// newestOnly keeps the last record of each child, so that waiting records are
+// bounded by the number of children.
+func newestOnly(recs []machine.Record) []machine.Record {
+	last := make(map[child.ID]int, len(recs))
+	for i, rec := range recs {
+		last[rec.ID] = i
+	}
+	kept := make([]machine.Record, 0, len(last))
+	for i, rec := range recs {
+		if last[rec.ID] == i {
+			kept = append(kept, rec)
+		}
+	}
+	return kept
+}
+
+func (r *Runtime) answer(reply machine.Reply) {
+	if reply.Report != nil {
+		r.mu.Lock()
+		r.shutdown = reply.Report
+		r.mu.Unlock()
+	}
+	if c, ok := r.waiting[reply.To]; ok {
+		c <- reply // has room: one reply a command
+		delete(r.waiting, reply.To)
+	}
+}
+
+func (r *Runtime) observe() {
+	connected := r.tree.Connected()
+	r.mu.Lock()
+	r.observed, r.linked = time.Now(), connected
+	if connected && r.state == StateStarting {
+		r.state = StateAlive
+	}
+	r.mu.Unlock()
+	if connected {
+		select {
+		case <-r.adopted:
+		default:
+			close(r.adopted)
+		}
+	}
+}
+
+func (r *Runtime) arm() {
+	wait := time.Hour
+	if next, ok := r.tree.Next(); ok {
+		wait = time.Duration(next) - time.Since(r.begun)
+	}
+	if len(r.unwritten) > 0 {
+		wait = min(wait, retryRecords)
+	}
+	r.alarm.Reset(max(wait, 0))
+}
+
+func (r *Runtime) health() Health {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Health{
+		Alive: r.state == StateAlive, State: r.state, StartedAt: r.begun, LastObserved: r.observed,
+		Connected: r.linked, RecordsError: r.recErr, Report: r.report,
+	}
+}
+
+// completed is the exit report of an orderly end.
+func (r *Runtime) completed() ExitReport {
+	rep := ExitReport{State: StateCompleted, Phase: "shutdown", Reason: "the tree was shut down"}
+	if s := r.finalReport(); s != nil {
+		rep.Reason = "shutdown requested by " + s.Cause.RequestedBy + ": " + s.Cause.Reason
+		rep.Children = s.Outcomes
+	}
+	return rep
+}
+
+func (r *Runtime) finish(rep ExitReport) {
+	rep.CompletedAt = time.Now()
+	r.mu.Lock()
+	r.report, r.state = &rep, rep.State
+	r.mu.Unlock()
+	close(r.ended)
+}
+
+func (r *Runtime) exitReport() ExitReport {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.report == nil {
+		return ExitReport{}
+	}
+	return *r.report
+}
+
+func (r *Runtime) finalReport() *machine.ShutdownReport {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shutdown
+}

@@ -1,0 +1,251 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var cause = child.Cause{RequestedBy: "test", Reason: "to see what happens"}
+
+// world is the outside of a runtime: processes that start at once and end when
+// they are told, and a store that can be full. It keeps one trace of both.
+type world struct {
+	mu     sync.Mutex
+	trace  []string
+	full   error
+	events chan machine.Event
+}
+
+func newWorld() *world { return &world{events: make(chan machine.Event, 1000)} }
+
+func (w *world) note(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, line)
+}
+
+func (w *world) noted() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.trace)
+}
+
+func (w *world) setFull(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.full = err
+}
+
+func (w *world) Append(recs []machine.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.full != nil {
+		return w.full
+	}
+	for _, r := range recs {
+		w.trace = append(w.trace, "record "+string(r.ID)+" "+string(r.Phase))
+	}
+	return nil
+}
+
+func (w *world) Start(s machine.Start) {
+	w.note("start " + string(s.Key.ID))
+	w.events <- machine.Started{Process: machine.Process{Key: s.Key, Attempt: s.Attempt, PID: 100 + int(s.Attempt), StartedAt: time.Now()}}
+}
+
+func (w *world) Signal(s machine.Signal) {
+	w.note("signal " + string(s.Key.ID) + " " + s.Signal)
+	w.events <- machine.Exited{Key: s.Key, Signal: s.Signal, FinishedAt: time.Now()}
+}
+
+func (w *world) Acknowledge(k child.Key)      { w.note("acknowledge " + string(k.ID)) }
+func (w *world) Events() <-chan machine.Event { return w.events }
+
+// launched runs a runtime in w until the test ends.
+func launched(t *testing.T, w *world) *Handle {
+	t.Helper()
+	r, err := New(Config{Processes: w, Records: w, StartSlots: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = r.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return r.Handle()
+}
+
+func spec() *child.Spec {
+	return &child.Spec{
+		Kind: child.AsyncWorker, Command: []string{"x"}, RestartPolicy: child.Permanent, SuccessExitCodes: []int{0},
+		Shutdown: child.Shutdown{Signal: "SIGTERM", GracefulTimeout: child.Seconds(time.Second), AbortWait: child.Seconds(time.Second)},
+	}
+}
+
+func mustAdd(t *testing.T, h *Handle, id child.ID) {
+	t.Helper()
+	if _, err := h.Add(t.Context(), id, spec(), child.Origin{}, cause); err != nil {
+		t.Fatalf("add %s: %v", id, err)
+	}
+}
+
+func TestNothingIsStartedBeforeAdoptionIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := launched(t, w)
+		mustAdd(t, h, "a")
+		synctest.Wait()
+		if got := w.noted(); slices.Contains(got, "start a") {
+			t.Fatalf("trace = %v: started without knowing what lives", got)
+		}
+		select {
+		case <-h.Adopted():
+			t.Fatal("Adopted is closed before anybody said what lives")
+		default:
+		}
+
+		w.events <- machine.Adopted{}
+		<-h.Adopted()
+		synctest.Wait()
+
+		if s, ok := h.Child("a"); !ok || s.Phase != child.Running || s.PID != 101 {
+			t.Errorf("a = %+v, want it running as 101", s)
+		}
+	})
+}
+
+func TestEveryStartAndAcknowledgementIsRecordedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := launched(t, w)
+		w.events <- machine.Adopted{}
+		mustAdd(t, h, "a")
+		synctest.Wait()
+		if _, err := h.Pause(t.Context(), "a", cause); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+
+		trace := w.noted()
+		for _, effect := range []string{"start a", "signal a SIGTERM", "acknowledge a"} {
+			i := slices.Index(trace, effect)
+			if i < 1 || trace[i-1] == effect || trace[i-1][:6] != "record" {
+				t.Errorf("%q is not right behind its record in %v", effect, trace)
+			}
+		}
+	})
+}
+
+func TestRefusalsCanBeTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := launched(t, newWorld())
+
+		_, err := h.Restart(t.Context(), "ghost", cause)
+
+		var refused *CommandError
+		if !errors.Is(err, ErrChildNotFound) || !errors.As(err, &refused) || refused.Code != machine.ErrChildNotFound {
+			t.Errorf("error = %v, want child_not_found", err)
+		}
+		if _, ok := h.Child("ghost"); ok {
+			t.Error("the unknown child left a trace")
+		}
+	})
+}
+
+func TestFullDiskDelaysTheRecordAndNotTheChild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.setFull(errors.New("no space left on device"))
+		h := launched(t, w)
+		w.events <- machine.Adopted{}
+		mustAdd(t, h, "a")
+		synctest.Wait()
+
+		if s, _ := h.Child("a"); s == nil || s.Phase != child.Running {
+			t.Errorf("a = %+v, want it running although the disk is full", s)
+		}
+		if h.Health().RecordsError == "" {
+			t.Error("health does not say that nothing is recorded")
+		}
+
+		w.setFull(nil)
+		<-time.After(retryRecords + time.Millisecond) // the bubble's clock
+		synctest.Wait()
+
+		if got := w.noted(); !slices.ContainsFunc(got, func(l string) bool { return l == "record a Starting" || l == "record a Running" }) {
+			t.Errorf("trace = %v, want the record of a written when there is room", got)
+		}
+		if why := h.Health().RecordsError; why != "" {
+			t.Errorf("health still says %q", why)
+		}
+	})
+}
+
+func TestEveryCallerOfShutdownAndJoinGetsTheSameReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := launched(t, w)
+		w.events <- machine.Adopted{}
+		mustAdd(t, h, "a")
+		synctest.Wait()
+		reports := make([]*machine.ShutdownReport, 3)
+		var racing sync.WaitGroup
+		for i := range 2 {
+			racing.Go(func() { reports[i], _ = h.ShutdownTree(context.Background(), cause) })
+		}
+		racing.Wait()
+		first, err := h.Join(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports[2], err = h.ShutdownTree(t.Context(), cause)
+		if err != nil {
+			t.Fatalf("shutdown after the end: %v", err)
+		}
+
+		for i, r := range reports {
+			if r == nil || len(r.Outcomes) != 1 || r.Outcomes[0].Status != machine.Graceful {
+				t.Errorf("report %d = %+v, want one graceful child", i, r)
+			}
+		}
+		if first.State != StateCompleted || len(first.Children) != 1 {
+			t.Errorf("exit report = %+v, want completed with one child", first)
+		}
+		var ended *EndedError
+		if _, err := h.Restart(t.Context(), "a", cause); !errors.As(err, &ended) || ended.Report.State != StateCompleted {
+			t.Errorf("restart after the end: %v, want an error with the report", err)
+		}
+	})
+}
+
+func TestCancelledLoopLeavesAReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		r, err := New(Config{Processes: w, Records: w, StartSlots: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		why := errors.New("pulled the plug")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(why)
+
+		if err := r.Run(ctx); !errors.Is(err, why) {
+			t.Errorf("Run = %v, want the cause", err)
+		}
+		if rep, err := r.Handle().Join(t.Context()); err != nil || rep.State != StateFailed || !rep.Recoverable || rep.Reason != why.Error() {
+			t.Errorf("Join = %+v, %v; want failed, recoverable, for that reason", rep, err)
+		}
+	})
+}

@@ -1,0 +1,177 @@
+package runtime
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/shim"
+)
+
+// tailLines is how many of its last lines an exit report keeps.
+const tailLines = 10
+
+// ShimProcesses are real processes, owned by a shim. What needs the machine's
+// databases or a slow disk (users, env files, the search for the executable) is
+// done in a goroutine of its own, so that the runtime's loop never waits.
+type ShimProcesses struct {
+	client   *shim.Client
+	host     Host
+	stateDir string
+	log      logr.Logger
+	events   chan machine.Event
+	kick     chan struct{} // one slot: starts is not empty
+
+	mu     sync.Mutex
+	starts []machine.Start // bounded by the tree: at most one a child
+	shim   shim.Info
+}
+
+// NewShimProcesses are the processes of the shim of stateDir. The command line
+// starts such a shim when there is none.
+func NewShimProcesses(stateDir string, command []string, host Host, log logr.Logger) (*ShimProcesses, error) {
+	client, err := shim.NewClient(shim.ClientConfig{
+		StateDir: stateDir, Command: command,
+		Log: func(msg string, kv ...any) { log.Info(msg, kv...) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ShimProcesses{
+		client: client, host: host, stateDir: stateDir, log: log,
+		events: make(chan machine.Event, 64), kick: make(chan struct{}, 1),
+	}, nil
+}
+
+// Run connects to the shim and stays connected until ctx ends.
+func (p *ShimProcesses) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var parts sync.WaitGroup
+	parts.Go(func() { p.resolve(ctx) })
+	parts.Go(func() { p.translate(ctx) })
+	err := p.client.Run(ctx)
+	cancel()
+	parts.Wait()
+	return err
+}
+
+// Shim is the process that owns the children; the zero Info before the first
+// connection.
+func (p *ShimProcesses) Shim() shim.Info {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shim
+}
+
+// Quit asks the shim to end. It does so only when it owns nothing.
+func (p *ShimProcesses) Quit() { p.client.Quit() }
+
+// Events are the answers, and what happened by itself.
+func (p *ShimProcesses) Events() <-chan machine.Event { return p.events }
+
+// Start queues one start.
+func (p *ShimProcesses) Start(s machine.Start) {
+	p.mu.Lock()
+	p.starts = append(p.starts, s)
+	p.mu.Unlock()
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Signal passes a signal on.
+func (p *ShimProcesses) Signal(s machine.Signal) { p.client.Signal(s.Key, s.Signal, s.Tree) }
+
+// Acknowledge lets the shim forget an exit.
+func (p *ShimProcesses) Acknowledge(key child.Key) { p.client.Ack(key) }
+
+// resolve turns queued starts into launches.
+func (p *ShimProcesses) resolve(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.kick:
+		}
+		p.mu.Lock()
+		starts := p.starts
+		p.starts = nil
+		p.mu.Unlock()
+		for _, s := range starts {
+			launch, err := p.host.launch(s)
+			if err != nil {
+				p.send(ctx, machine.StartFailed{Key: s.Key, Reason: err.Error(), At: time.Now()})
+				continue
+			}
+			p.client.Start(launch)
+		}
+	}
+}
+
+// translate turns the shim's words into the tree's.
+func (p *ShimProcesses) translate(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ev := <-p.client.Events():
+			p.send(ctx, p.translated(ev))
+		}
+	}
+}
+
+func (p *ShimProcesses) send(ctx context.Context, ev machine.Event) {
+	select {
+	case p.events <- ev:
+	case <-ctx.Done():
+	}
+}
+
+func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
+	switch ev := ev.(type) {
+	case shim.Listed:
+		p.mu.Lock()
+		p.shim = ev.Shim
+		p.mu.Unlock()
+		adopted := machine.Adopted{}
+		for _, proc := range ev.Running {
+			adopted.Processes = append(adopted.Processes, process(proc))
+		}
+		for _, rep := range ev.Exits {
+			adopted.Exits = append(adopted.Exits, p.exited(rep))
+		}
+		return adopted
+	case shim.Started:
+		return machine.Started{Process: process(ev.Process)}
+	case shim.StartFailed:
+		return machine.StartFailed{Key: ev.Key, Reason: ev.Reason, Busy: ev.Busy, At: ev.At}
+	case shim.Exited:
+		return p.exited(ev.Report)
+	case shim.Down:
+		return machine.Detached{Reason: ev.Err.Error()}
+	}
+	panic("runtime: the shim sent an event that is none of its events")
+}
+
+func process(p shim.Process) machine.Process {
+	return machine.Process{Key: p.Key, Attempt: p.Attempt, PID: p.PID, StartedAt: p.StartedAt, WeakKill: p.WeakKill}
+}
+
+// exited adds the last lines of output: the shim reports an exit only after the
+// output is in the file, and the next attempt starts only after this report.
+func (p *ShimProcesses) exited(r shim.Report) machine.Exited {
+	return machine.Exited{
+		Key: r.Key, Attempt: r.Attempt, PID: r.PID, Code: r.Code, Signal: r.Signal,
+		CoreDumped: r.CoreDumped, OOMKilled: r.OOMKilled, Lost: r.Lost,
+		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Leftovers: r.Leftovers,
+		LogTail: logs.Tail(filepath.Join(p.stateDir, "logs", string(r.Key.ID)), tailLines),
+	}
+}
