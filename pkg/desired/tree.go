@@ -2,6 +2,7 @@ package desired
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -139,11 +140,13 @@ func put[T any](sorted []T, x T, name string, of func(T) string, present bool) [
 // an ID is the child's name.
 const maxFolderDepth = child.MaxDepth - 1
 
-// maxTree bounds what one look reads, so that a link bomb (folders that link to
-// folders that link to folders) costs seconds and not the machine. It leaves
-// room for 10,000 children in 10,000 folders and for as much again that is
-// broken.
-const maxTree = 50_000
+// maxTree is how many files and folders a tree may hold. It leaves room for 10,000
+// children in 10,000 folders of their own, and for 10,000 files that are broken.
+const maxTree = 30_000
+
+// maxSame is how often links may bring one folder into the tree. Without that, 20
+// folders with two links each to the next make a million.
+const maxSame = 32
 
 // reader takes one look.
 type reader struct {
@@ -154,7 +157,8 @@ type reader struct {
 	strict bool   // refuse what others may write
 	self   uint32 // our user
 
-	left    int  // of maxTree
+	left    int               // of maxTree
+	times   map[[2]uint64]int // how often a folder was met, by dev and ino
 	swapped bool // below a link that leads elsewhere now: what is there was made before
 	changed bool // what counts differs from the scan before
 	moved   bool // what must be watched does
@@ -162,7 +166,7 @@ type reader struct {
 
 // read looks at the dirty part of the tree and at what waits for its time.
 func (r *reader) read(prev Scan, d *dirt) Scan {
-	r.left = maxTree
+	r.left, r.times = maxTree, map[[2]uint64]int{}
 	real, trail, err := follow(r.disk, "/", r.root)
 	seen := Scan{trail: trail, busy: gitAtWork(r.disk, r.root)}
 	r.moved = r.moved || !slices.Equal(trail, prev.trail)
@@ -226,6 +230,8 @@ func (r *reader) folder(prev *folder, at location, d *dirt, outer []identity) *f
 // folderFault says why a folder must not be read.
 func (r *reader) folderFault(f *folder, m meta, err error, outer []identity) *Problem {
 	p := &Problem{File: f.path}
+	object := [2]uint64{m.dev, m.ino}
+	r.times[object]++
 	switch {
 	case err != nil:
 		p.Reason = "the folder cannot be read: " + cause(err)
@@ -236,8 +242,10 @@ func (r *reader) folderFault(f *folder, m meta, err error, outer []identity) *Pr
 		p.Reason, p.Hint = "the link leads back to a folder that it stands in", "remove the link"
 	case strings.Count(f.path, "/")+1 > maxFolderDepth:
 		p.Reason, p.Hint = "folders may be 32 levels deep at most, the child's name included", "move it up"
+	case r.times[object] > maxSame:
+		p.Reason, p.Hint = fmt.Sprintf("links bring this folder into the tree more than %d times", maxSame), "remove some of them"
 	case r.left <= 0:
-		p.Reason, p.Hint = "there are too many files and folders; the rest is not read", "are there links in a circle?"
+		p.Reason, p.Hint = fmt.Sprintf("there are more than %d files and folders; the rest is not read", maxTree), "move what is no manifest elsewhere"
 	default:
 		return r.folderOwner(f, m)
 	}
