@@ -25,6 +25,9 @@ func (t *Tree) adopted(ev Adopted) {
 	for _, p := range ev.Processes {
 		t.adopt(p)
 	}
+	for _, key := range ev.Starting {
+		t.adoptStart(key)
+	}
 	for _, e := range ev.Exits {
 		t.exited(e)
 	}
@@ -56,6 +59,19 @@ func (t *Tree) adopt(p Process) {
 	if s.stop != nil {
 		t.stopAgain(s)
 	}
+}
+
+// adoptStart waits on for the answer of a start that was asked for through an
+// earlier connection. One that nobody wants any more is dealt with when it runs.
+func (t *Tree) adoptStart(key child.Key) {
+	s, ok := t.children[key.ID]
+	if !ok || s.key() != key || !s.hasAttempt() || s.live.pid > 0 {
+		t.stale(key, "a start of it is under way")
+		t.raiseFence(key)
+		return
+	}
+	t.ask(s)
+	s.live.epoch, s.live.retry, s.live.wantsSlot = t.epoch, moment{}, false
 }
 
 // account decides about an attempt of which the new connection says nothing.

@@ -52,6 +52,10 @@ type Command struct {
 type Adopted struct {
 	Processes []Process
 	Exits     []Exited // not yet acknowledged
+
+	// Starting are starts of an earlier connection that are still under way:
+	// their answers follow.
+	Starting []child.Key
 }
 
 // Process is a live attempt.

@@ -168,6 +168,9 @@ func (w *fuzzWorld) connection() Event {
 	for range b % 4 {
 		ev.Processes = append(ev.Processes, w.process())
 	}
+	for range b / 100 {
+		ev.Starting = append(ev.Starting, w.key())
+	}
 	for range b / 64 {
 		ev.Exits = append(ev.Exits, w.exit())
 	}

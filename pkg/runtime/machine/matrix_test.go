@@ -44,7 +44,7 @@ var matrixEvents = []string{
 	"add a", "update a", "update a grace=7s", "update a suspend=true", "update a suspend=false", "replace a command=other",
 	"remove a", "restart a", "pause a", "resume a", "quarantine a", "signal a SIGHUP", "shutdown", "hurry",
 	"started a", "started a.7", "busy a", "refused a", "exit a 0", "exit a 1", "exit a SIGKILL", "exit a lost", "exit a.7 0",
-	"tick", "detach", "adopt", "adopt a", "adopt a=3", "adopt a.7", "crash",
+	"tick", "detach", "adopt", "adopt a", "adopt a=3", "adopt a.7", "adopt a?", "crash",
 }
 
 // TestMatrix prints every situation with every event. No cell can be forgotten,

@@ -76,6 +76,8 @@ func TestStartConditions(t *testing.T) {
 		{"a busy start is repeated with the same key", []string{"connect", "add a", "busy a"}, "advance 100ms", "Starting active | start a#1.0"},
 		{"and less often each time", []string{"connect", "add a", "busy a", "advance 100ms", "busy a"}, "advance 199ms", "Starting active"},
 		{"a start whose answer was lost is made again with the same key", []string{"connect", "add a", "detach"}, "connect", "Starting active | start a#1.0"},
+		{"a start that is still under way is not made again", []string{"connect", "add a", "detach"}, "adopt a?", "Starting active"},
+		{"and is waited for by a stop", []string{"connect", "add a", "pause a", "detach", "adopt a?"}, "started a", "Stopping paused | SIGTERM to the tree of a#1.0"},
 		{"an attempt that nobody knows of any more was lost", running("", "detach"), "connect", "Backoff active"},
 	})
 }

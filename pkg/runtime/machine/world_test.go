@@ -55,7 +55,7 @@ func (w *world) do(lines ...string) Ready {
 //	remove|restart|pause|resume|quarantine ID
 //	signal ID SIGNAL
 //	shutdown, hurry
-//	connect, detach, adopt [ID|ID.GENERATION|ID.GENERATION=EXIT]…
+//	connect, detach, adopt [ID|ID.GENERATION|ID.GENERATION=EXIT]…, ID? for a start under way
 //	started|busy|refused ID[.GENERATION]
 //	exit ID[.GENERATION] CODE|SIGNAL|lost|oom
 //	advance DURATION                       ticks on the way whenever one is due
@@ -256,7 +256,9 @@ func (w *world) exitOf(name, how string) Exited {
 func (w *world) adoptedOf(names []string) Adopted {
 	var ev Adopted
 	for _, n := range names {
-		if name, how, ended := strings.Cut(n, "="); ended {
+		if name, pending := strings.CutSuffix(n, "?"); pending {
+			ev.Starting = append(ev.Starting, w.key(name))
+		} else if name, how, ended := strings.Cut(n, "="); ended {
 			ev.Exits = append(ev.Exits, w.exitOf(name, how))
 		} else {
 			ev.Processes = append(ev.Processes, w.process(n))
