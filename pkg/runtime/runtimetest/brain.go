@@ -26,7 +26,11 @@ type brain struct {
 	todo   []func() // what is left of the last Ready, in order
 	board  map[child.ID]*child.Snapshot
 	asked  map[machine.CommandID]machine.Verb
-	spins  int // Ticked in a row that changed neither the time nor the deadline
+	spins  int  // Ticked in a row that changed neither the time nor the deadline
+	down   bool // a shutdown was asked for
+	hurry  bool
+	before map[child.Key]bool // what was being stopped when it was
+	proofs []proof
 }
 
 // arrival is an event and the number of the link that it came from.
@@ -158,6 +162,7 @@ func (b *brain) stepCommand() {
 	b.spins = 0
 	b.asked[c.ID] = c.Verb
 	b.s.truth.commanded(b.tree, c)
+	b.notice(c)
 	b.step(c)
 	b.s.truth.commanded(b.tree, c)
 }
@@ -188,20 +193,27 @@ func (b *brain) step(ev machine.Event) {
 // snapshots, replies.
 func (b *brain) take() {
 	r := b.tree.Ready()
-	records, effects := make([]func(), 0, len(r.Records)), make([]func(), 0, len(r.Effects))
+	var records, starts, effects []func()
 	for _, rec := range r.Records {
 		records = append(records, func() { b.record(rec) })
 	}
 	for _, e := range r.Effects {
+		if sig, ok := e.(machine.Signal); ok && sig.Tree {
+			b.s.truth.decided(b, sig)
+		}
+		if _, ok := e.(machine.Start); ok && b.s.broken(StartFirst) {
+			starts = append(starts, func() { b.act(e) })
+			continue
+		}
 		effects = append(effects, func() { b.act(e) })
 	}
 	switch {
 	case b.s.broken(ActFirst):
-		b.todo = append(effects, records...)
+		b.todo = slices.Concat(effects, records)
 	case b.s.broken(SkipRecords):
 		b.todo = effects
 	default:
-		b.todo = append(records, effects...)
+		b.todo = slices.Concat(starts, records, effects)
 	}
 	for _, id := range r.Changed {
 		b.todo = append(b.todo, func() { b.publish(id) })
@@ -218,6 +230,9 @@ func (b *brain) carryOut() {
 	next()
 	if len(b.todo) == 0 {
 		b.allAnswered()
+		if b.s.thorough {
+			b.allPublished()
+		}
 	}
 }
 
@@ -230,15 +245,17 @@ func (b *brain) record(rec machine.Record) {
 // act sends an effect to the shim. It is dropped while the tree has not yet seen
 // what lives on the connection that is open now.
 func (b *brain) act(e machine.Effect) {
-	if sig, ok := e.(machine.Signal); ok {
-		b.s.truth.asked(sig)
-		if b.s.broken(DropSignals) {
-			return
-		}
+	if _, ok := e.(machine.Signal); ok && b.s.broken(DropSignals) {
+		return
 	}
 	open := b.link != nil && !b.link.dead
 	if !open || b.told != b.link.number && !b.s.broken(SendEarly) {
 		b.s.logf("brain: drops %s", show(e))
+		return
+	}
+	if start, ok := e.(machine.Start); ok && !b.s.calm && b.s.chance(b.s.habits.unresolvable) {
+		failed := machine.StartFailed{Key: start.Key, Reason: "no such user", At: b.s.wall()}
+		b.events = append(b.events, arrival{failed, b.link.number}) // the shim never hears of it
 		return
 	}
 	b.s.logf("brain: asks %s", show(e))
@@ -252,6 +269,7 @@ func (b *brain) publish(id child.ID) {
 		return
 	}
 	b.board[id] = snap
+	b.keep(snap)
 }
 
 func (b *brain) reply(r machine.Reply) {

@@ -8,6 +8,7 @@ type Break uint32
 // The rules.
 const (
 	ActFirst         Break = 1 << iota // the brain acts before it records
+	StartFirst                         // the brain starts before it records, and does all else after
 	SkipRecords                        // the brain records nothing
 	SendEarly                          // the brain uses a new connection before it knows what lives
 	DropSignals                        // the brain's signals get lost on a connection that works

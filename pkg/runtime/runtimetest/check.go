@@ -3,6 +3,7 @@ package runtimetest
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -18,10 +19,13 @@ type fate struct {
 	seen      bool // a shim wrote down how it ended
 	recorded  bool // the brain recorded that it ended
 	kind      child.ExitKind
-	mayStop   bool     // a command asked for its end
-	killed    bool     // the brain asked for the end of its whole tree
-	left      bool     // its exit was reported with the names of what still lived
-	maySignal []string // signals that an operator asked for
+	overAt    time.Duration
+	mayStop   bool          // a command asked for its end
+	termAt    time.Duration // when the brain last decided to send its stop signal; never: it did not
+	killed    bool          // the brain decided to kill its whole tree
+	left      bool          // its exit was reported with the names of what still lived
+	loose     bool          // no shim could tell in time that it lives: it may end as a stray
+	maySignal []string      // signals that an operator asked for
 }
 
 // bound says that a child may not start more often than this: it was paused,
@@ -47,19 +51,23 @@ type truth struct {
 	newest  map[child.ID]child.Key      // that was ever started
 	bounds  []bound                     // in force
 	pending map[machine.CommandID]bound // in force once the command is answered
+	touched map[child.ID]time.Duration  // the last command to each child
+	grace   map[child.ID]time.Duration  // the shortest that each child was ever given
+	hurried bool                        // grace is over for everybody
 }
 
 func newTruth(s *sim) *truth {
 	return &truth{
 		s: s, fates: map[child.Key]*fate{}, gone: map[child.ID]uint64{}, newest: map[child.ID]child.Key{},
-		pending: map[machine.CommandID]bound{},
+		pending: map[machine.CommandID]bound{}, touched: map[child.ID]time.Duration{},
+		grace: map[child.ID]time.Duration{},
 	}
 }
 
 func (t *truth) of(key child.Key) *fate {
 	f := t.fates[key]
 	if f == nil {
-		f = &fate{key: key}
+		f = &fate{key: key, termAt: never}
 		t.fates[key] = f
 		t.order = append(t.order, f)
 	}
@@ -69,11 +77,16 @@ func (t *truth) of(key child.Key) *fate {
 // started is called when a process is made.
 func (t *truth) started(key child.Key) {
 	f := t.of(key)
-	switch last, known := t.newest[key.ID]; {
-	case f.begun:
+	begun := f.begun
+	last, known := t.newest[key.ID]
+	f.begun, t.newest[key.ID] = true, key
+	switch {
+	case begun:
 		t.s.failf("%s starts a second time", key)
 	case known && !last.OlderThan(key):
 		t.s.failf("%s starts after %s", key, last)
+	case f.loose:
+		return
 	case f.recorded:
 		t.s.failf("%s starts after its end was recorded (%s)", key, f.kind)
 	case t.gone[key.ID] >= key.Incarnation:
@@ -84,13 +97,14 @@ func (t *truth) started(key child.Key) {
 			t.s.failf("%s starts though the child was stopped at attempt %d: %s", key, b.attempt, b.verb)
 		}
 	}
-	f.begun = true
-	t.newest[key.ID] = key
+	if known {
+		t.rested(t.of(last), key)
+	}
 }
 
 func (t *truth) ended(key child.Key, ends ending) {
 	f := t.of(key)
-	f.over, f.ends = true, ends
+	f.over, f.ends, f.overAt = true, ends, t.s.now
 }
 
 func (t *truth) tabled(key child.Key) { t.of(key).tabled = true }
@@ -115,7 +129,7 @@ func (t *truth) written(rec machine.Record) {
 		t.gone[rec.ID] = rec.Incarnation
 		t.s.count.Removals++
 		for _, p := range t.s.kernel.procs {
-			if p.alive && p.main && p.key.ID == rec.ID && p.key.Incarnation == rec.Incarnation {
+			if p.alive && p.main && p.key.ID == rec.ID && p.key.Incarnation == rec.Incarnation && !t.of(p.key).loose {
 				t.s.failf("%s is recorded as removed while %s lives", rec.ID, p.key)
 			}
 		}
@@ -155,14 +169,15 @@ func (t *truth) exitRecorded(key child.Key, e *child.Exit) {
 	f.recorded, f.kind = true, e.Kind
 	told := e.Code != nil || e.Signal != ""
 	switch {
+	case f.loose && !told:
 	case f.begun && !f.over:
 		t.s.failf("%s is recorded as %s while it lives", key, e.Kind)
 	case e.Kind == child.StartFailure && (f.tabled || told):
 		t.s.failf("%s is recorded as a failed start, but it ran", key)
 	case told && !f.seen:
-		t.s.failf("%s: an exit that nobody saw is recorded with code %v, signal %q", key, e.Code, e.Signal)
+		t.s.failf("%s: an exit that nobody saw is recorded as %q", key, e.Reason)
 	case told && !f.ends.is(e):
-		t.s.failf("%s: recorded with code %v, signal %q, but it ended with %v", key, e.Code, e.Signal, f.ends)
+		t.s.failf("%s: recorded as %q, but it ended with %v", key, e.Reason, f.ends)
 	case !told && f.seen:
 		t.s.failf("%s is recorded as %s without its code; it ended with %v, and a shim saw it", key, e.Kind, f.ends)
 	case e.Kind == child.Cancelled && !f.mayStop:
@@ -179,7 +194,7 @@ func (x ending) is(e *child.Exit) bool {
 
 // acknowledged is called when a shim is told to forget an exit.
 func (t *truth) acknowledged(key child.Key) {
-	if !t.of(key).recorded && t.gone[key.ID] < key.Incarnation {
+	if f := t.of(key); !f.recorded && !f.loose && t.gone[key.ID] < key.Incarnation {
 		t.s.failf("the exit of %s is acknowledged and not recorded", key)
 	}
 }
@@ -188,6 +203,7 @@ func (t *truth) acknowledged(key child.Key) {
 func (t *truth) signalled(req machine.Signal) {
 	f := t.of(req.Key)
 	switch {
+	case f.loose || f.recorded: // a stray, or what it left behind
 	case req.Tree && !f.mayStop:
 		t.s.failf("%s gets %s, but nobody asked for its end", req.Key, req.Signal)
 	case !req.Tree && !slices.Contains(f.maySignal, req.Signal):
@@ -197,24 +213,26 @@ func (t *truth) signalled(req machine.Signal) {
 	}
 }
 
-// asked is called with each signal that the brain asks for, whether or not
-// anybody hears it.
-func (t *truth) asked(req machine.Signal) {
-	if req.Tree && req.Signal == "SIGKILL" {
-		t.of(req.Key).killed = true
-	}
-}
-
 // commanded is called before and after a command is taken by the tree: the
 // attempts that are current then may be stopped on its behalf.
 func (t *truth) commanded(tree *machine.Tree, c machine.Command) {
 	t.release(c)
 	if c.Verb == machine.ShutdownTree || c.Verb == machine.HurryUp {
+		t.hurried = true // a shutdown does not wait for a lost connection: its deadlines run on
 		for _, id := range tree.IDs() {
 			snap, _ := tree.Snapshot(id)
 			t.of(keyOf(snap)).mayStop = true
+			t.touched[id] = t.s.now
 		}
 		return
+	}
+	t.touched[c.Child] = t.s.now
+	if c.Spec != nil {
+		g := c.Spec.Shutdown.GracefulTimeout.Duration()
+		if was, ok := t.grace[c.Child]; ok {
+			g = min(g, was)
+		}
+		t.grace[c.Child] = g
 	}
 	snap, ok := tree.Snapshot(c.Child)
 	if !ok {
@@ -228,7 +246,9 @@ func (t *truth) commanded(tree *machine.Tree, c machine.Command) {
 		f.mayStop = true
 		t.pending[c.ID] = bound{c.Child, snap.Incarnation, snap.Attempt, c.Verb}
 	case machine.Update:
-		f.mayStop = f.mayStop || c.Spec.Suspend
+		if c.Spec.Suspend {
+			f.mayStop = true
+		}
 	case machine.Replace, machine.Restart:
 		f.mayStop = true
 	}

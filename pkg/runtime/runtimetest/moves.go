@@ -91,6 +91,7 @@ func (s *sim) startBrain() {
 // killBrain is kill -9: what it was told and did not record is forgotten; what
 // it sent is still on its way.
 func (s *sim) killBrain() {
+	s.brain.unchanged()
 	if l := s.brain.link; l != nil {
 		l.left = true
 		l.down = nil

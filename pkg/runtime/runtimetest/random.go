@@ -24,6 +24,7 @@ type habits struct {
 	fails, crashes                            int // how it ends by itself
 	ignores, uninterruptible                  int
 	forks, escapes, unstartable, unidentified int
+	unresolvable                              int // starts that fail before the shim is asked
 }
 
 func percent(rng *rand.Rand, most int) int {
@@ -45,7 +46,7 @@ func drawHabits(rng *rand.Rand) habits {
 		instant: percent(rng, 40), short: percent(rng, 50), forever: percent(rng, 80),
 		fails: percent(rng, 100), crashes: percent(rng, 40),
 		ignores: percent(rng, 40), uninterruptible: percent(rng, 40),
-		forks: percent(rng, 60), escapes: 50, unstartable: percent(rng, 20), unidentified: 30,
+		forks: percent(rng, 60), escapes: 50, unstartable: percent(rng, 20), unidentified: 30, unresolvable: percent(rng, 10),
 	}
 }
 

@@ -33,6 +33,8 @@ func (s *sim) checkRest() {
 		snap, _ := b.tree.Snapshot(id)
 		s.checkChild(snap)
 	}
+	b.allPublished()
+	b.unchanged()
 	s.checkBounds()
 	s.checkProcesses()
 	s.checkExits()
@@ -51,16 +53,26 @@ func (s *sim) checkChild(snap *child.Snapshot) {
 		}
 	}
 	if !slices.Contains(may, snap.Phase) {
-		s.failf("at rest: %s (%s, operation %s, suspend %v) is %s, want one of %v: %+v",
-			snap.ID, snap.Spec.RestartPolicy, snap.Operation, snap.Spec.Suspend, snap.Phase, may, snap)
+		s.failf("at rest: %s (%s, operation %s, suspend %v) is %s, want one of %v: %s",
+			snap.ID, snap.Spec.RestartPolicy, snap.Operation, snap.Spec.Suspend, snap.Phase, may, s.encode(snap))
 	}
-	if owns := s.kernel.mainOf(keyOf(snap)); (owns != nil) != (snap.Phase == child.Running && snap.Spec.Kind != child.Supervisor) {
-		s.failf("at rest: %s is %s, its process: %+v", snap.ID, snap.Phase, owns)
-	} else if owns != nil && owns.pid != snap.PID {
-		s.failf("at rest: %s shows pid %d, it is %d", snap.ID, snap.PID, owns.pid)
-	}
+	s.checkProcess(snap)
 	if snap.Observed != snap.Origin.Generation {
 		s.failf("at rest: %s observed generation %d of its manifest, want %d", snap.ID, snap.Observed, snap.Origin.Generation)
+	}
+}
+
+// checkProcess checks that a child shows the process that it has.
+func (s *sim) checkProcess(snap *child.Snapshot) {
+	runs := snap.Phase == child.Running && snap.Spec.Kind != child.Supervisor
+	p := s.kernel.mainOf(keyOf(snap))
+	switch {
+	case p == nil && runs:
+		s.failf("at rest: %s is Running, its process: none", snap.ID)
+	case p != nil && !runs:
+		s.failf("at rest: %s is %s, its process: %d", snap.ID, snap.Phase, p.pid)
+	case p != nil && p.pid != snap.PID:
+		s.failf("at rest: %s shows pid %d, it is %d", snap.ID, snap.PID, p.pid)
 	}
 }
 
@@ -134,7 +146,7 @@ func (s *sim) checkProcesses() {
 // keeps one that is.
 func (s *sim) checkExits() {
 	for _, f := range s.truth.order {
-		if f.seen && !f.recorded && s.truth.gone[f.key.ID] < f.key.Incarnation {
+		if f.seen && !f.recorded && !f.loose && s.truth.gone[f.key.ID] < f.key.Incarnation {
 			s.failf("at rest: the exit of %s is not recorded", f.key)
 		}
 	}
@@ -176,6 +188,13 @@ func (s *sim) checkShutdown() {
 }
 
 func (s *sim) checkOutcome(o machine.ShutdownOutcome) {
+	killed := o.Exit != nil && o.Exit.Signal == "SIGKILL" // or an operator did
+	for _, f := range s.truth.order {
+		killed = killed || f.killed && f.key.ID == o.ChildID && f.key.Generation == o.Generation
+	}
+	if o.Status == machine.Aborted && !killed {
+		s.failf("shutdown: %s is reported as aborted, but nobody killed it", o.ChildID)
+	}
 	if o.Status == machine.Graceful && o.Exit == nil {
 		s.failf("shutdown: %s is reported as graceful without an exit", o.ChildID)
 	}

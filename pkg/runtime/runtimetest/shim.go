@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	starters   = 2               // starts under way at the same time
-	leftBehind = 2 * time.Second // from SIGKILL to a report that names what is left
+	starters      = 2               // starts under way at the same time
+	leftBehind    = 2 * time.Second // from SIGKILL to a report that names what is left
+	greetPatience = 2 * time.Second // how long a hanging start delays a new brain
 )
 
 // stage is how far an attempt has come in the hands of one shim. A shim may be
@@ -66,7 +67,9 @@ func (t *table) drop(r *row) {
 type shim struct {
 	s       *sim
 	runs    []*run
-	recover []*row // rows of the table that this life has not looked at yet
+	recover []*row                 // rows of the table that this life has not looked at yet
+	failed  map[child.ID]child.Key // the last start of each child that failed, to repeat that answer
+	greetBy time.Duration          // when a waiting brain is served though a start is under way; 0: none waits for one
 	serving *link
 	waiting []*link
 }
@@ -76,7 +79,7 @@ func newShim(s *sim) *shim {
 	if s.broken(LoseTable) {
 		s.table.rows = nil
 	}
-	return &shim{s: s, recover: slices.Clone(s.table.rows)}
+	return &shim{s: s, recover: slices.Clone(s.table.rows), failed: map[child.ID]child.Key{}}
 }
 
 func (m *shim) find(key child.Key) *run {
@@ -99,20 +102,23 @@ func (m *shim) starting(id child.ID) *run {
 	return nil
 }
 
-// drained reports whether all that an old connection brought is handled.
-func (m *shim) drained(l *link) bool {
-	if m.s.broken(ServeBeforeDrain) {
-		return true
-	}
-	return len(l.up) == 0 && !slices.ContainsFunc(m.runs, func(r *run) bool { return r.stage < running })
-}
-
-// canServe reports whether a waiting brain may be served now.
+// canServe reports whether a waiting brain may be served now: when all that the
+// old one said is done, so that the list is complete. A start that hangs delays
+// it for some time only.
 func (m *shim) canServe() bool {
-	if len(m.recover) > 0 || len(m.waiting) == 0 {
+	switch {
+	case len(m.recover) > 0 || len(m.waiting) == 0 || m.serving != nil && !m.serving.left:
 		return false
+	case m.serving == nil || m.s.broken(ServeBeforeDrain):
+		return true
+	case len(m.serving.up) > 0:
+		return false
+	case !slices.ContainsFunc(m.runs, func(r *run) bool { return r.stage < running }):
+		return true
+	case m.greetBy == 0:
+		m.greetBy = m.s.now + greetPatience
 	}
-	return m.serving == nil || m.serving.left && m.drained(m.serving)
+	return m.s.now >= m.greetBy
 }
 
 // serve tells a new brain the whole truth.
@@ -123,6 +129,7 @@ func (m *shim) serve() {
 		m.serving.up = append(m.serving.up, old.up...)
 	}
 	m.serving.listed = true
+	m.greetBy = 0
 	m.send(m.list())
 	if m.s.chance(m.s.fault.repeat) {
 		m.repeat()
@@ -137,6 +144,8 @@ func (m *shim) list() machine.Adopted {
 			a.Exits = append(a.Exits, *r.row.exit)
 		case r.stage >= recorded:
 			a.Processes = append(a.Processes, m.process(r))
+		default:
+			m.s.truth.of(r.key).loose = true
 		}
 	}
 	return a
@@ -203,6 +212,8 @@ func (m *shim) start(req machine.Start) {
 	}
 	last, known := m.s.table.last[req.Key.ID]
 	switch {
+	case m.failed[req.Key.ID] == req.Key:
+		m.refuse(req.Key, "it failed before", false)
 	case m.busy(req.Key.ID) && !m.s.broken(IgnoreBusy):
 		m.refuse(req.Key, "an older attempt, or something it left behind, is still alive", true)
 	case known && !last.OlderThan(req.Key) && !m.s.broken(AcceptOldKeys):
@@ -293,6 +304,9 @@ func (m *shim) forget(r *run) {
 // nextTimer is when something comes due that no event announces.
 func (m *shim) nextTimer() time.Duration {
 	at := never
+	if m.greetBy > m.s.now {
+		at = m.greetBy
+	}
 	for _, r := range m.runs {
 		if r.stage == reaped && r.killed && r.giveUp > m.s.now {
 			at = min(at, r.giveUp)

@@ -67,6 +67,7 @@ func (m *shim) clone(r *run) {
 	h := m.s.habit(r.key.ID)
 	if h.unstartable {
 		m.forget(r)
+		m.failed[r.key.ID] = r.key
 		m.refuse(r.key, "exec: no such file or directory", false)
 		m.release(r)
 		return
@@ -161,12 +162,8 @@ func (m *shim) finish(r *run) {
 	}
 }
 
-// givesUp reports whether the rest of a tree was given long enough to die. While
-// its main process lives, which is possible only for a start that was found in
-// the middle, there is no exit to report.
-func (m *shim) givesUp(r *run) bool {
-	return r.killed && r.giveUp <= m.s.now && m.s.kernel.mainOf(r.key) == nil
-}
+// givesUp reports whether the rest of a tree was given long enough to die.
+func (m *shim) givesUp(r *run) bool { return r.killed && r.giveUp <= m.s.now }
 
 func (m *shim) treeGone(r *run) bool { return !m.s.kernel.populated(r.key) }
 
@@ -176,18 +173,17 @@ func (m *shim) recoverOne() {
 	m.recover = m.recover[1:]
 	r := &run{key: w.key, attempt: w.attempt, row: w}
 	switch {
-	case w.exit != nil && (w.exit.Leftovers != nil || m.treeGone(r)): // it may have been reported
+	case w.exit != nil && m.treeGone(r):
 		r.stage = done
 	case w.exit != nil:
 		r.stage = reaped
 	case w.pid != 0:
 		r.stage, r.proc = running, m.lookup(w)
 		m.s.count.Adoptions++
-	case m.s.kernel.populated(w.key):
-		m.recoverIntent(r)
 	default:
-		m.s.table.drop(w) // refused when it is asked for again
-		return
+		if !m.recoverIntent(r) {
+			return
+		}
 	}
 	m.s.logf("shim: found %s", r)
 	m.runs = append(m.runs, r)
@@ -202,21 +198,19 @@ func (m *shim) lookup(w *row) *process {
 	return nil
 }
 
-// recoverIntent takes over a start that an earlier life was in the middle of.
-// The cgroup is named after the attempt, so a tree in it is known. If its main
-// process does not show its mark yet, or is gone, the rest is killed, and the
-// attempt is reported as lost once nothing of it lives.
-func (m *shim) recoverIntent(r *run) {
+// recoverIntent takes over a start that an earlier life was in the middle of, if
+// its process shows its mark. Otherwise the start has failed, and what is left of
+// it is killed; until that is gone the child is busy.
+func (m *shim) recoverIntent(r *run) bool {
 	if p := m.s.kernel.mainOf(r.key); p != nil && !p.habit.unidentified {
 		r.row.pid, r.row.born, r.row.started = p.pid, p.born, m.s.wall()
 		m.s.truth.tabled(r.key)
 		r.stage, r.proc = running, p
-		return
+		return true
 	}
-	r.row.pid = m.s.kernel.anyOf(r.key).pid
-	e := machine.Exited{Key: r.key, Attempt: r.attempt, PID: r.row.pid, FinishedAt: m.s.wall()}
-	m.lose(&e)
-	r.row.exit = &e
-	r.stage = reaped
-	m.killTree(r)
+	m.s.truth.of(r.key).loose = true
+	m.s.kernel.killTree(r.key)
+	m.s.table.drop(r.row)
+	m.failed[r.key.ID] = r.key
+	return false
 }

@@ -90,6 +90,7 @@ type sim struct {
 	habits   habits
 	calm     bool // new processes behave
 	weak     bool // this host has no cgroups
+	thorough bool // look at what is slow to look at
 	exitInfo bool // this kernel tells the exit status of a process that another started
 
 	kernel   *kernel
@@ -113,7 +114,7 @@ func newSim(o Options) *sim {
 		table: table{last: map[child.ID]child.Key{}},
 	}
 	s.fault, s.habits = drawFaults(s.rng), drawHabits(s.rng)
-	s.weak, s.exitInfo = s.chance(10), s.chance(50)
+	s.weak, s.exitInfo, s.thorough = s.chance(10), s.chance(50), s.chance(15)
 	s.kernel = &kernel{s: s}
 	s.truth = newTruth(s)
 	return s
