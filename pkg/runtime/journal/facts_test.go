@@ -121,7 +121,7 @@ func TestADiaryCutAnywhereGoesOn(t *testing.T) {
 	f := diary(t, dir)
 	ends := []int64{0}
 	for range 3 {
-		note(t, f, "a")
+		note(t, f, "a-child-with-a-long-name")
 		ends = append(ends, f.size)
 	}
 	path := filepath.Join(dir, factsName(1))
@@ -132,18 +132,21 @@ func TestADiaryCutAnywhereGoesOn(t *testing.T) {
 		must(t, os.WriteFile(path, whole[:cut], 0o600))
 		var want []string
 		for k := 1; k < len(ends) && ends[k] <= cut; k++ {
-			want = append(want, fmt.Sprintf("%d a", k))
+			want = append(want, fmt.Sprintf("%d a-child-with-a-long-name", k))
 		}
 
 		before := told(t, dir, 0)
 		f := diary(t, dir)
-		note(t, f, "new")
+		note(t, f, "n")
 		must(t, f.Close())
 
 		if diff := cmp.Diff(want, before); diff != "" {
 			t.Fatalf("cut at %d, read at once (-want +got):\n%s", cut, diff)
 		}
-		want = append(want, fmt.Sprintf("%d new", len(want)+1))
+		want = append(want, fmt.Sprintf("%d n", len(want)+1))
+		if data, err := os.ReadFile(path); err != nil || strings.Count(string(data), "\n") != len(want) || data[len(data)-1] != '\n' {
+			t.Fatalf("cut at %d: the file is %q, %v; want whole lines only", cut, data, err)
+		}
 		if diff := cmp.Diff(want, told(t, dir, 0)); diff != "" {
 			t.Fatalf("cut at %d, gone on (-want +got):\n%s", cut, diff)
 		}

@@ -174,3 +174,17 @@ func TestPlantedFilesAreRefusedAndNothingIsLost(t *testing.T) {
 		})
 	}
 }
+
+func TestPositionsDoNotComeTwiceWhenTheFileWasDeletedWhileNoWriterLived(t *testing.T) {
+	dir := t.TempDir()
+	w, p := openWriter(t, dir, Policy{}, modes()[0]), newPipe(t)
+	say(t, w, p, "one\n")
+	begin(t, w, 1)
+
+	must(t, os.Remove(filepath.Join(dir, "current")))
+	w = openWriter(t, dir, Policy{}, modes()[0])
+
+	if w.base != 4 {
+		t.Errorf("the stream goes on at %d, want 4: the first attempt began there", w.base)
+	}
+}
