@@ -45,7 +45,7 @@ type Client struct {
 	shim   starter       // owned by Run
 
 	mu     sync.Mutex // guards what follows
-	linked bool       // Listed was taken, and the connection is not known to be broken
+	linked bool       // there is a connection
 	queue  []message
 	quit   bool // the shim said that it ends
 }
@@ -76,8 +76,9 @@ func (c *Client) Events() <-chan Event { return c.events }
 // Start asks for an attempt. It is answered by Started, StartFailed or, if it is
 // over already, Exited; and not at all if the connection breaks.
 //
-// Start, Signal, Ack and Quit never wait. Between Down and the moment the next
-// Listed is taken they do nothing: what is wanted then follows from the list.
+// Start, Signal, Ack and Quit never wait. While there is no connection they do
+// nothing. Who took Down asks for nothing before it took the next Listed: what is
+// wanted then follows from the list.
 func (c *Client) Start(l Launch) { c.enqueue(message{Start: &l}) }
 
 // Signal asks for a signal to the main process of an attempt. With tree, it goes
@@ -175,11 +176,11 @@ func (c *Client) session(ctx context.Context) (listed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	c.link(true) // before the list is told: its taker may answer at once
+	defer c.link(false)
 	if !c.tell(ctx, Listed{Shim: greeting.Shim, Running: greeting.Running, Exits: greeting.Exits}) {
 		return true, ctx.Err()
 	}
-	c.link(true)
-	defer c.link(false)
 
 	var writer sync.WaitGroup
 	over := make(chan struct{})

@@ -1,0 +1,297 @@
+package shim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+func pidsOf(l Listed) map[child.Key]int {
+	pids := map[child.Key]int{}
+	for _, p := range l.Running {
+		pids[p.Key] = p.PID
+	}
+	return pids
+}
+
+func TestDeathOfTheBrainChangesNothing(t *testing.T) {
+	b := newBench(t, "")
+	want := map[child.Key]int{}
+	for i := range 20 {
+		k := key(fmt.Sprint("w", i), 0)
+		want[k] = b.run(k, count, 1000, 1000).PID
+	}
+	b.run(key("short", 0), exitWith, 9)
+	b.exited(key("short", 0)) // and not acknowledged
+
+	b.disconnect()
+	b.connect()
+
+	if diff := cmp.Diff(want, pidsOf(b.list)); diff != "" {
+		t.Errorf("running, want and got:\n%s", diff)
+	}
+	if len(b.list.Exits) != 1 || b.list.Exits[0].Code == nil || *b.list.Exits[0].Code != 9 {
+		t.Errorf("exits = %+v, want code 9", b.list.Exits)
+	}
+	b.client.Ack(key("short", 0))
+	for k := range want {
+		if r := b.exited(k); r.Code == nil || *r.Code != 0 {
+			t.Errorf("%s: %+v, want code 0", k, r)
+		}
+		if n := b.checkCount(string(k.ID)); n != 1000 {
+			t.Errorf("%s: %d lines, want 1000", k, n)
+		}
+		b.client.Ack(k)
+	}
+}
+
+func TestExitWhileNoBrainLivesIsInTheNextList(t *testing.T) {
+	b := newBench(t, "")
+	k := key("web", 0)
+	p := b.run(k, count, 100, 1000)
+
+	b.disconnect()
+	b.until("it ends", func() bool { return b.gone(p.PID) })
+	b.connect()
+
+	report := func() *Report {
+		for _, r := range b.list.Exits {
+			if r.Key == k {
+				return &r
+			}
+		}
+		return nil
+	}()
+	if report == nil { // reported a moment later
+		r := b.exited(k)
+		report = &r
+	}
+	if report.Code == nil || *report.Code != 0 {
+		t.Errorf("report = %+v, want code 0", report)
+	}
+	b.client.Ack(k)
+	b.disconnect()
+	b.connect()
+	if len(b.list.Exits) > 0 {
+		t.Errorf("exits = %+v after the acknowledgement", b.list.Exits)
+	}
+}
+
+func TestWordsOfAnOldBrainAreDoneBeforeANewOneIsGreeted(t *testing.T) {
+	b := newBench(t, "")
+	for i := range 50 {
+		b.client.Start(b.launch(key(fmt.Sprint("w", i), 0), stay))
+	}
+
+	b.disconnect() // its words are written, and nobody waited for an answer
+	b.connect()
+
+	if len(b.list.Running) != 50 {
+		t.Errorf("%d run, want 50", len(b.list.Running))
+	}
+	for _, p := range b.list.Running {
+		b.client.Signal(p.Key, "SIGKILL", true)
+		b.exited(p.Key)
+		b.client.Ack(p.Key)
+	}
+}
+
+func TestDeathOfTheShimLosesNoProcessAndNoLine(t *testing.T) {
+	for name, host := range hosts {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, host)
+			want := map[child.Key]int{}
+			for i := range 50 {
+				k := key(fmt.Sprint("w", i), 0)
+				want[k] = b.run(k, count, 2000, 1000).PID
+			}
+			b.run(key("short", 0), exitWith, 9)
+			b.exited(key("short", 0))
+
+			for range 3 {
+				<-time.After(time.Duration(rand.IntN(100)) * time.Millisecond)
+				b.killShim()
+				if diff := cmp.Diff(want, pidsOf(b.list)); diff != "" {
+					t.Fatalf("running, want and got:\n%s", diff)
+				}
+			}
+
+			if len(b.list.Exits) != 1 || b.list.Exits[0].Code == nil || *b.list.Exits[0].Code != 9 {
+				t.Errorf("exits = %+v, want code 9", b.list.Exits)
+			}
+			b.client.Ack(key("short", 0))
+			for k := range want {
+				r := b.exited(k)
+				if !r.Lost && (r.Code == nil || *r.Code != 0) {
+					t.Errorf("%s: %+v, want code 0 or Lost", k, r)
+				}
+				if n := b.checkCount(string(k.ID)); n != 2000 {
+					t.Errorf("%s: %d lines, want 2000", k, n)
+				}
+				b.client.Ack(k)
+			}
+		})
+	}
+}
+
+func TestExitWhileNoShimLivesIsLostOrTrue(t *testing.T) {
+	b := newBench(t, "")
+	k := key("web", 0)
+	p := b.run(k, stay)
+	b.disconnect()
+	shim := b.list.Shim.PID
+	if err := kill(shim, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the shim is gone", func() bool { return b.gone(shim) })
+	if err := kill(p.PID, unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the child is gone", func() bool { return b.gone(p.PID) })
+
+	b.connect()
+
+	if len(b.list.Running) > 0 || len(b.list.Exits) != 1 {
+		t.Fatalf("list = %+v, want one exit", b.list)
+	}
+	if r := b.list.Exits[0]; !r.Lost && r.Signal != "SIGTERM" || r.Lost && (r.Code != nil || r.Signal != "") || r.PID != p.PID {
+		t.Errorf("report = %+v, want Lost or the truth", r)
+	}
+	b.client.Ack(k)
+}
+
+func TestShimKilledDuringStartsLeavesNoStranger(t *testing.T) {
+	for name, host := range hosts {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, host)
+			for round := range 5 {
+				for i := range 30 {
+					b.client.Start(b.launch(key(fmt.Sprintf("r%d-%d", round, i), 0), stay))
+				}
+				<-time.After(time.Duration(rand.IntN(15)) * time.Millisecond)
+				b.killShim()
+			}
+
+			b.disconnect()
+			b.connect()
+			listed := map[string]bool{}
+			for _, p := range b.list.Running {
+				listed[p.Key.String()] = true
+			}
+			tag, _ := tagOf(b.dir)
+			for _, pid := range allPIDs() {
+				mark, ours := strings.CutSuffix(markOf(pid), "@"+tag)
+				if ours && !b.gone(pid) && !listed[mark] {
+					t.Errorf("%s of %s is not in the list", describe(pid), mark)
+				}
+			}
+			for _, p := range b.list.Running {
+				b.client.Signal(p.Key, "SIGKILL", true)
+				b.exited(p.Key)
+				b.client.Ack(p.Key)
+			}
+			for _, r := range b.list.Exits {
+				t.Errorf("ended: %+v", r)
+			}
+		})
+	}
+}
+
+func TestTableOfAnotherBootMakesNobodyAVictim(t *testing.T) {
+	b := newBench(t, nowhere)
+	k := key("web", 0)
+	p := b.run(k, stay)
+	b.disconnect()
+	shim := b.list.Shim.PID
+	if err := kill(shim, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the shim is gone", func() bool { return b.gone(shim) })
+	table, err := os.ReadFile(tablePath(b.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, _ := boot()
+	table = []byte(strings.Replace(string(table), now, "another-boot pid:[1]", 1))
+	if err := os.WriteFile(tablePath(b.dir), table, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	b.connect()
+
+	if len(b.list.Running)+len(b.list.Exits) > 0 {
+		t.Errorf("list = %+v, want an empty one", b.list)
+	}
+	if b.gone(p.PID) {
+		t.Error("a process of another boot's number was killed")
+	}
+	if err := kill(p.PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.until("it is gone", func() bool { return b.gone(p.PID) })
+}
+
+func TestChildIsAdoptedWhenTheTableIsLost(t *testing.T) {
+	b := newBench(t, "")
+	k := key("app/web", 4)
+	p := b.run(k, stay)
+	b.disconnect()
+	shim := b.list.Shim.PID
+	if err := kill(shim, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the shim is gone", func() bool { return b.gone(shim) })
+	if err := os.Remove(tablePath(b.dir)); err != nil {
+		t.Fatal(err)
+	}
+
+	b.connect()
+
+	if diff := cmp.Diff(map[child.Key]int{k: p.PID}, pidsOf(b.list)); diff != "" {
+		t.Errorf("running, want and got:\n%s", diff)
+	}
+	b.client.Signal(k, "SIGKILL", true)
+	b.exited(k)
+	b.client.Ack(k)
+}
+
+func TestRecycledPIDIsNotAdopted(t *testing.T) {
+	b := newBench(t, nowhere)
+	k := key("web", 0)
+	p := b.run(k, stay)
+	b.disconnect()
+	shim := b.list.Shim.PID
+	if err := kill(shim, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the shim is gone", func() bool { return b.gone(shim) })
+	table, err := os.ReadFile(tablePath(b.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := readStat(p.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.ReplaceAll(string(table), fmt.Sprintf(`"ticks":%d`, stat.ticks), `"ticks":5`)
+	if err := os.WriteFile(tablePath(b.dir), []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	b.connect()
+
+	if len(b.list.Running) > 0 {
+		t.Errorf("running = %+v: a process that began at another time", b.list.Running)
+	}
+	if p := p.PID; !b.gone(p) {
+		_ = kill(p, unix.SIGKILL)
+	}
+}
