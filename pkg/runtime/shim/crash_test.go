@@ -111,7 +111,7 @@ func TestDeathOfTheShimLosesNoProcessAndNoLine(t *testing.T) {
 			want := map[child.Key]int{}
 			for i := range 50 {
 				k := key(fmt.Sprint("w", i), 0)
-				want[k] = b.run(k, count, 2000, 1000).PID
+				want[k] = b.run(k, count, 5000, 1000).PID
 			}
 			b.run(key("short", 0), exitWith, 9)
 			b.exited(key("short", 0))
@@ -133,8 +133,8 @@ func TestDeathOfTheShimLosesNoProcessAndNoLine(t *testing.T) {
 				if !r.Lost && (r.Code == nil || *r.Code != 0) {
 					t.Errorf("%s: %+v, want code 0 or Lost", k, r)
 				}
-				if n := b.checkCount(string(k.ID)); n != 2000 {
-					t.Errorf("%s: %d lines, want 2000", k, n)
+				if n := b.checkCount(string(k.ID)); n != 5000 {
+					t.Errorf("%s: %d lines, want 5000", k, n)
 				}
 				b.client.Ack(k)
 			}
@@ -263,35 +263,50 @@ func TestChildIsAdoptedWhenTheTableIsLost(t *testing.T) {
 	b.client.Ack(k)
 }
 
-func TestRecycledPIDIsNotAdopted(t *testing.T) {
+func TestStrangerWithTheNumberOfAChildIsLeftAlone(t *testing.T) {
 	b := newBench(t, nowhere)
 	k := key("web", 0)
 	p := b.run(k, stay)
 	b.disconnect()
 	shim := b.list.Shim.PID
-	if err := kill(shim, unix.SIGKILL); err != nil {
+	for _, pid := range []int{shim, p.PID} {
+		if err := kill(pid, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		b.until("it is gone", func() bool { return b.gone(pid) })
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	b.until("the shim is gone", func() bool { return b.gone(shim) })
+	defer null.Close()
+	stranger, err := spawn(b.launch(k, stay), []uintptr{null.Fd(), null.Fd(), null.Fd()}, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.close()
 	table, err := os.ReadFile(tablePath(b.dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	stat, err := readStat(p.PID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := strings.ReplaceAll(string(table), fmt.Sprintf(`"ticks":%d`, stat.ticks), `"ticks":5`)
-	if err := os.WriteFile(tablePath(b.dir), []byte(other), 0o600); err != nil {
+	table = []byte(strings.Replace(string(table), fmt.Sprintf(`"pid":%d,`, p.PID), fmt.Sprintf(`"pid":%d,`, stranger.pid), 1))
+	if err := os.WriteFile(tablePath(b.dir), table, 0o600); err != nil {
 		t.Fatal(err)
 	}
 
 	b.connect()
 
-	if len(b.list.Running) > 0 {
-		t.Errorf("running = %+v: a process that began at another time", b.list.Running)
+	r := b.list.Exits
+	if len(r) == 0 {
+		r = []Report{b.exited(k)}
 	}
-	if p := p.PID; !b.gone(p) {
-		_ = kill(p, unix.SIGKILL)
+	if !r[0].Lost || r[0].PID != stranger.pid {
+		t.Errorf("report = %+v, want the number %d and Lost", r[0], stranger.pid)
 	}
+	if b.gone(stranger.pid) {
+		t.Error("the stranger was killed")
+	}
+	b.client.Ack(k)
+	_ = stranger.signal(unix.SIGKILL)
+	b.until("the stranger is gone", func() bool { return b.gone(stranger.pid) })
 }

@@ -8,10 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// findMarked finds the processes of attempts that have no cgroup: those of the
-// session or the process group that the main process founded, and those that
-// carry the attempt's key in their environment. It reads all of /proc once, so
-// ask for many attempts together. Zombies are not counted.
+// findMarked finds the processes of attempts that have no cgroup. It reads all of
+// /proc once, so ask for many attempts together. Zombies are not counted.
 func findMarked(attempts []*attempt) map[*attempt][]int {
 	byPID, byMark := map[int]*attempt{}, map[string]*attempt{}
 	for _, a := range attempts {
@@ -23,23 +21,28 @@ func findMarked(attempts []*attempt) map[*attempt][]int {
 		if err != nil || stat.state == 'Z' || stat.state == 'X' {
 			continue
 		}
-		a := byPID[stat.session]
-		if a == nil {
-			a = byPID[stat.group]
-		}
-		if a == nil {
-			a = byMark[markOf(pid)]
-		}
-		if a != nil && a.foundedBefore(stat) {
-			found[a] = append(found[a], pid)
+		for _, a := range []*attempt{byPID[stat.session], byPID[stat.group], byMark[markOf(pid)]} {
+			if a != nil && a.owns(pid, stat) {
+				found[a] = append(found[a], pid)
+				break
+			}
 		}
 	}
 	return found
 }
 
-// foundedBefore guards against a session whose number is that of a dead process
-// of ours: what is ours did not begin before it.
-func (a *attempt) foundedBefore(s procStat) bool { return s.ticks >= a.ident.Ticks }
+// owns reports whether a process belongs to an attempt: it carries its mark, or is
+// in the session or the process group that the main process founded. The numbers
+// of those count only while the main process, alive or a zombie, keeps its own
+// from being given to a stranger.
+func (a *attempt) owns(pid int, s procStat) bool {
+	if a.mine || a.stage == running && a.proc.fd >= 0 {
+		if s.session == a.PID || s.group == a.PID {
+			return true
+		}
+	}
+	return markOf(pid) == a.mark
+}
 
 // killMarked kills processes that findMarked found, if they still are what it saw.
 func killMarked(a *attempt, pids []int) {
@@ -48,8 +51,7 @@ func killMarked(a *attempt, pids []int) {
 		if err != nil {
 			continue
 		}
-		stat, err := readStat(pid)
-		if err == nil && (stat.session == a.PID || stat.group == a.PID || markOf(pid) == a.mark) {
+		if stat, err := readStat(pid); err == nil && a.owns(pid, stat) {
 			_ = proc.signal(unix.SIGKILL)
 		}
 		proc.close()

@@ -189,7 +189,8 @@ func TestChildGetsThreeFilesAndAMark(t *testing.T) {
 	b.exited(k)
 
 	tag, _ := tagOf(b.dir)
-	if got, want := b.output(k), "0 1 2\napp/web#1.3@"+tag+"\n"; got != want {
+	// 3 is the directory that the shell reads.
+	if got, want := b.output(k), "0 1 2 3\napp/web#1.3@"+tag+"\n"; got != want {
 		t.Errorf("it printed %q, want %q", got, want)
 	}
 	b.client.Ack(k)
