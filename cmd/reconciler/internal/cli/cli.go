@@ -10,7 +10,7 @@ import (
 
 // Options are what the program brings to its command line.
 type Options struct {
-	// Version is what `version` prints; "" means: ask the build information.
+	// Version is what `version` prints; "" means BuildVersion.
 	Version string
 
 	// Run is the daemon. It returns when it has shut down.
@@ -60,19 +60,22 @@ func New(o Options) *cobra.Command {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Version == "" {
+		o.Version = BuildVersion()
+	}
 	a := &app{Options: o}
 	root := &cobra.Command{
 		Use:           "reconciler",
 		Short:         "Keeps running what a directory of manifests declares",
 		Long:          longAbout,
 		Example:       aboutExamples,
-		Version:       a.version(),
+		Version:       a.Version,
 		Args:          noSuchVerb,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetVersionTemplate("reconciler {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{Usage, err} })
 	a.addDirs(root)

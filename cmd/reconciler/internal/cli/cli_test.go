@@ -240,7 +240,7 @@ func TestRunHandsOverItsFlags(t *testing.T) {
 		Dirs:   Dirs{"manifests", "status", ".reconciler"},
 		Source: SourceFlags{MaxRemovals: three, AllowEmpty: true},
 		Rescan: 5 * time.Second, OnExit: LeaveChildren, LogFormat: LogJSON, Verbosity: 2, StartSlots: 7,
-		Version: "reconciler v1.2.3",
+		Version: "v1.2.3",
 	}
 	got.Stderr = nil
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(desired.MaxRemovals{})); diff != "" {

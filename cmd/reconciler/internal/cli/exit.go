@@ -57,7 +57,7 @@ func Code(err error) int {
 // Execute runs the command tree on args and returns the exit code. It is the one
 // place that prints an error.
 func Execute(ctx context.Context, root *cobra.Command, args []string) int {
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // with nil, cobra takes os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	report(root.ErrOrStderr(), cmd, err)
 	return Code(err)

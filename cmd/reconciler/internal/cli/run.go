@@ -76,7 +76,7 @@ the children run on, and the next run adopts them.`,
 		Example: runExamples,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.Dirs, c.Version, c.Stderr = a.Dirs, a.version(), cmd.ErrOrStderr()
+			c.Dirs, c.Version, c.Stderr = a.Dirs, a.Version, cmd.ErrOrStderr()
 			if err := c.check(); err != nil {
 				return err
 			}

@@ -14,26 +14,18 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  reconciler version",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), a.version())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "reconciler", a.Version)
 			return err
 		},
 	}
 }
 
-// version is what the program brought, else what the build knows.
-func (a *app) version() string {
-	if a.Version != "" {
-		return "reconciler " + a.Version
-	}
-	return BuildVersion()
-}
-
-// BuildVersion is "reconciler", the version and, where the build knows it, the
-// revision and the Go that it was built with.
+// BuildVersion is the version of this program, the Go that it was built with and,
+// where the build knows it, the revision.
 func BuildVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "reconciler (unknown version)"
+		return "(unknown version)"
 	}
 	revision, modified := "", ""
 	for _, s := range info.Settings {
@@ -44,5 +36,5 @@ func BuildVersion() string {
 			modified = "+changes"
 		}
 	}
-	return fmt.Sprintf("reconciler %s (%s%s%s)", info.Main.Version, info.GoVersion, revision, modified)
+	return fmt.Sprintf("%s (%s%s%s)", info.Main.Version, info.GoVersion, revision, modified)
 }
