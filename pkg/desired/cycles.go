@@ -30,10 +30,14 @@ func (m *merger) breakCycles() {
 // is done already.
 func (m *merger) revert(id child.ID, text string) bool {
 	e := m.entries[id]
-	if e.made == nil {
+	bad := Problem{File: e.Origin.File, Document: e.Origin.Document, Child: id}
+	switch {
+	case e.made != nil:
+		bad = e.made.document.at("dependencies", "", "")
+	case m.before[id] != nil:
 		return false
 	}
-	bad := e.made.document.at("dependencies", "the dependencies form a circle: "+text, "remove one of them; what was in force stays")
+	bad.Reason, bad.Hint = "the dependencies form a circle: "+text, "remove one of them; what was in force stays"
 	m.next.Problems = append(m.next.Problems, bad)
 	if m.before[id] != nil {
 		m.stay(id, []Problem{bad})

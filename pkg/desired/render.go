@@ -33,13 +33,10 @@ type chain struct {
 	unknown []Problem
 }
 
-// exists reports whether id is declared, or stays.
+// exists reports whether id is declared, be it twice, or stays.
 func (m *merger) exists(id child.ID) bool {
-	if _, ok := m.placed.claims[id]; ok {
-		return true
-	}
-	_, ok := m.entries[id]
-	return ok || m.top.nearest(string(id)).path == string(id)
+	return m.placed.claims[id] != nil || m.placed.rivals[id] != nil || m.entries[id] != nil ||
+		m.top.nearest(string(id)).path == string(id)
 }
 
 // chainOf are the supervisor documents above the children of a folder.
@@ -139,6 +136,7 @@ func (m *merger) renderRivals(id child.ID, rivals []*Manifest) {
 		}
 	}
 	m.add(id, first)
+	m.entries[id] = &item{Entry: m.entries[id].Entry} // from now on it stays, as any that is disputed
 }
 
 // addDocument puts into force what d declares.
@@ -205,36 +203,41 @@ func (m *merger) broken(id child.ID, problems []Problem) {
 	}
 }
 
-// addFolders adds the supervisors: of each folder that declares itself or holds a
-// child, and of the root if there is anything at all.
+// addFolders adds the supervisors: of each folder that declares itself or holds
+// something, and of the root if there is anything at all.
 func (m *merger) addFolders() {
 	want := map[child.ID]bool{}
 	for id := range m.entries {
-		for folder := id.Folder(); folder != "" && !want[folder]; folder = folder.Folder() {
-			want[folder] = true
-		}
+		wantAround(want, id)
 	}
 	for id, d := range m.placed.claims {
-		want[id] = want[id] || d.Kind() == child.Supervisor
-	}
-	if len(m.entries) > 0 {
-		want[child.RootSupervisor] = true
+		if d.Kind() == child.Supervisor {
+			want[id] = true
+			wantAround(want, id)
+		}
 	}
 	var plain *rendered // of folders without a document
-	for id, wanted := range want {
-		d := m.placed.claims[id]
-		switch {
-		case !wanted:
-		case m.kept[id] != nil:
-			m.entries[id] = m.kept[id]
-		case d != nil:
+	for id := range want {
+		if kept := m.kept[id]; kept != nil {
+			m.entries[id] = kept
+		} else if d := m.placed.claims[id]; d != nil {
 			m.addDocument(id, d, chain{})
-		default:
-			if plain == nil {
-				plain = &rendered{spec: folderSpec()}
-				plain.hash = plain.spec.Hash()
-			}
-			m.add(id, plain)
 		}
+		if m.entries[id] != nil {
+			continue
+		}
+		if plain == nil {
+			plain = &rendered{spec: folderSpec()}
+			plain.hash = plain.spec.Hash()
+		}
+		m.add(id, plain)
+	}
+}
+
+// wantAround wants the folders in which id stands.
+func wantAround(want map[child.ID]bool, id child.ID) {
+	want[child.RootSupervisor] = true
+	for folder := id.Folder(); folder != "" && !want[folder]; folder = folder.Folder() {
+		want[folder] = true
 	}
 }

@@ -159,9 +159,9 @@ type reader struct {
 
 	left    int               // of maxTree
 	times   map[[2]uint64]int // how often a folder was met, by dev and ino
-	swapped bool // below a link that leads elsewhere now: what is there was made before
-	changed bool // what counts differs from the scan before
-	moved   bool // what must be watched does
+	swapped bool              // below a link that leads elsewhere now: what is there was made before
+	changed bool              // what counts differs from the scan before
+	moved   bool              // what must be watched does
 }
 
 // read looks at the dirty part of the tree and at what waits for its time.
