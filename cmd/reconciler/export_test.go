@@ -1,0 +1,4 @@
+package main
+
+// Main lets the scripts call the program.
+var Main = main

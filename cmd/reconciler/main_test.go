@@ -1,0 +1,31 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	main "github.com/reconciler-dev/reconciler/cmd/reconciler"
+	"github.com/reconciler-dev/reconciler/internal/pidns"
+)
+
+// TestMain makes this test binary the program too, under the name reconciler, and
+// moves the tests into a PID namespace of their own. The program is in it already.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "reconciler" {
+		pidns.Enter()
+	}
+	testscript.Main(m, map[string]func(){"reconciler": main.Main})
+}
+
+// TestScripts tells what a user sees, a story a file.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Cmds:                scriptCommands(),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
