@@ -119,14 +119,32 @@ func (g *groups) make(name string) (fd int, err error) {
 	return unix.Open(g.path(name), unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
-// remove removes the cgroup name; it fails while something lives in it.
+// remove removes the cgroup name and those that the child made in it; it fails
+// while something lives in one of them.
 func (g *groups) remove(name string) error {
 	if g.base == "" {
 		return nil
 	}
-	err := unix.Rmdir(g.path(name))
-	if errors.Is(err, unix.ENOENT) {
+	return removeGroup(g.path(name))
+}
+
+func removeGroup(path string) error {
+	err := unix.Rmdir(path)
+	if err == nil || errors.Is(err, unix.ENOENT) {
 		return nil
+	}
+	entries, _ := os.ReadDir(path)
+	inner := false
+	for _, e := range entries {
+		if e.IsDir() {
+			inner = true
+			if err := removeGroup(filepath.Join(path, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if inner {
+		err = unix.Rmdir(path)
 	}
 	return err
 }
@@ -177,9 +195,23 @@ func (g *groups) populated(name string) bool {
 	return readPopulated(fd)
 }
 
-// members are the processes of a cgroup.
+// members are the processes of a cgroup and of those in it.
 func (g *groups) members(name string) []int {
-	data, err := os.ReadFile(g.path(name) + "/cgroup.procs")
+	var pids []int
+	_ = filepath.WalkDir(g.path(name), func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // it is gone
+		}
+		if e.IsDir() {
+			pids = append(pids, membersOf(path)...)
+		}
+		return nil
+	})
+	return pids
+}
+
+func membersOf(path string) []int {
+	data, err := os.ReadFile(path + "/cgroup.procs")
 	if err != nil {
 		return nil
 	}
@@ -193,7 +225,8 @@ func (g *groups) members(name string) []int {
 	return pids
 }
 
-// holds reports whether a process that is held is in the cgroup name.
+// holds reports whether a process that is held is in the cgroup name, or in one
+// in it.
 func (g *groups) holds(name string, proc process) bool {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(proc.pid) + "/cgroup")
 	if err != nil {
@@ -201,7 +234,7 @@ func (g *groups) holds(name string, proc process) bool {
 	}
 	for line := range strings.Lines(string(data)) {
 		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			return filepath.Base(path) == name
+			return strings.Contains(path+"/", "/"+name+"/")
 		}
 	}
 	return false

@@ -1,3 +1,5 @@
+//go:build linux
+
 package shim
 
 import (
@@ -225,12 +227,12 @@ func key(id string, g int) child.Key {
 // launch is a child that plays a role.
 func (b *bench) launch(k child.Key, name string, args ...any) Launch {
 	b.Helper()
-	used.Lock()
-	used.roles = append(used.roles, name)
-	used.Unlock()
 	if roles[name] == nil {
 		b.Fatalf("no role %q", name)
 	}
+	used.Lock()
+	defer used.Unlock()
+	used.roles = append(used.roles, name)
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
@@ -238,6 +240,7 @@ func (b *bench) launch(k child.Key, name string, args ...any) Launch {
 	argv := []string{self, asChild, name}
 	for _, a := range args {
 		argv = append(argv, fmt.Sprint(a))
+		used.roles = append(used.roles, fmt.Sprint(a)) // of a grandchild
 	}
 	return Launch{
 		Key: k, Attempt: child.Attempt(k.Generation + 1), SpecHash: "sha256:test",
@@ -293,6 +296,7 @@ func (b *bench) killShim() {
 	if err := kill(b.list.Shim.PID, unix.SIGKILL); err != nil {
 		b.Fatal(err)
 	}
-	old := b.list.Shim.PID
+	old, begun := b.list.Shim.PID, time.Now()
 	b.list = await(b, func(l Listed) bool { return l.Shim.PID != old })
+	b.Logf("a new shim lists %d after %v", len(b.list.Running), time.Since(begun).Round(time.Millisecond))
 }

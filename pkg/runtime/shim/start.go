@@ -181,7 +181,7 @@ func (s *server) watch(a *attempt) {
 	if err := s.poll.watchProcess(a.proc, a.n); err != nil {
 		log.Printf("%s: %v; looking at it every second", a.Key, err)
 		a.blind = true
-		s.lookAgain(a, time.Second)
+		s.lookAgain(a, 0)
 	}
 	if a.out < 0 {
 		return
