@@ -71,7 +71,7 @@ func (m *merger) stay(id child.ID, problems []Problem) {
 // the cause.
 func (m *merger) reason(e *Entry) (because, []Problem) {
 	home := homeOf(e)
-	if bad := m.placed.disputed[e.ID]; bad != nil {
+	if bad := m.placed.disputed[e.ID]; bad != nil && m.placed.wants(e) {
 		return isDisputed, bad
 	}
 	if bad := m.closedAround(home); bad != nil {
@@ -92,6 +92,13 @@ func (m *merger) reason(e *Entry) (because, []Problem) {
 		return isAwaited, nil
 	}
 	return isGone, nil
+}
+
+// wants reports whether those who dispute an ID want to be what e is: a child or a
+// supervisor.
+func (p *placement) wants(e *Entry) bool {
+	rivals := p.rivals[e.ID]
+	return rivals == nil || (rivals[0].Kind() == child.Supervisor) == (e.Spec.Kind == child.Supervisor)
 }
 
 // homeOf is the folder in which an entry is declared.

@@ -60,8 +60,23 @@ type bubble struct {
 	*testing.T
 	*Source
 	*silent
-	dir  string
-	logs []string
+	dir string
+
+	mu    sync.Mutex
+	lines []string
+}
+
+// logs are the lines that were logged so far.
+func (b *bubble) logs() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.lines)
+}
+
+func (b *bubble) log(_, line string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, line)
 }
 
 func inBubble(t *testing.T, o Options, files map[string]string, test func(b *bubble)) {
@@ -79,7 +94,7 @@ func inBubble(t *testing.T, o Options, files map[string]string, test func(b *bub
 
 func (b *bubble) run(o Options, open func() (notifier, error)) {
 	o.Root = b.dir
-	o.Log = funcr.New(func(_, args string) { b.logs = append(b.logs, args) }, funcr.Options{})
+	o.Log = funcr.New(b.log, funcr.Options{})
 	s, err := newSource(o)
 	if err != nil {
 		b.Fatal(err)
@@ -306,7 +321,7 @@ func TestWithoutWatchesItPolls(t *testing.T) {
 				b.pass(time.Second + 50*time.Millisecond)
 
 				b.want("after a second", "new", "web")
-				if n := len(slices.DeleteFunc(b.logs, func(s string) bool { return !strings.Contains(s, "every second") })); n != 1 {
+				if n := len(slices.DeleteFunc(b.logs(), func(s string) bool { return !strings.Contains(s, "every second") })); n != 1 {
 					t.Errorf("polling was logged %d times, want once", n)
 				}
 			})
@@ -317,14 +332,14 @@ func TestWithoutWatchesItPolls(t *testing.T) {
 func TestProblemsAreLoggedOnce(t *testing.T) {
 	inBubble(t, Options{Rescan: time.Second}, map[string]string{"web.yaml": "name: ["}, func(b *bubble) {
 		b.pass(time.Minute)
-		if n := strings.Count(strings.Join(b.logs, "\n"), `"manifest problem"`); n != 1 {
-			t.Errorf("the problem was logged %d times in a minute, want once: %v", n, b.logs)
+		if n := strings.Count(strings.Join(b.logs(), "\n"), `"manifest problem"`); n != 1 {
+			t.Errorf("the problem was logged %d times in a minute, want once: %v", n, b.logs())
 		}
 		write(b.T, b.dir, "web.yaml", "name: web")
 		b.pass(3 * time.Second)
 
-		if n := strings.Count(strings.Join(b.logs, "\n"), `"manifest problem is gone"`); n != 1 {
-			t.Errorf("the end of the problem was logged %d times, want once: %v", n, b.logs)
+		if n := strings.Count(strings.Join(b.logs(), "\n"), `"manifest problem is gone"`); n != 1 {
+			t.Errorf("the end of the problem was logged %d times, want once: %v", n, b.logs())
 		}
 	})
 }

@@ -94,7 +94,7 @@ func (m *merger) render() {
 		}
 	}
 	for id, rivals := range m.placed.rivals {
-		if m.before[id] == nil && rivals[0].Kind() != child.Supervisor {
+		if m.entries[id] == nil && m.kept[id] == nil && rivals[0].Kind() != child.Supervisor {
 			m.renderRivals(id, rivals)
 		}
 	}

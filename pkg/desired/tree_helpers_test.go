@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
@@ -105,7 +104,5 @@ func plus(files map[string]string, name, text string) map[string]string {
 	more[name] = text
 	return more
 }
-
-var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func sortedNames(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
