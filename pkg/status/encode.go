@@ -84,7 +84,7 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 			File: origin.File, Document: origin.Document, Hash: origin.Hash,
 			Generation: origin.Generation, ObservedGeneration: s.Observed, Revision: origin.Revision,
 		},
-		Phase: s.Phase, WaitsFor: s.WaitsFor, Operation: s.Operation, Hold: s.Hold,
+		Phase: s.Phase, WaitsFor: s.WaitsFor, Operation: s.Operation, Hold: hold(s.Hold),
 		Generation: s.Generation, Attempt: s.Attempt, RestartCount: s.RestartCount,
 		PID: pid(s.PID), StartedAt: instant(s.StartedAt), ReadyAt: instant(s.ReadyAt),
 		Conditions: conditions(s.Conditions, d.Valid, origin.Generation),
@@ -160,6 +160,13 @@ func health(s *child.Snapshot) Health {
 		h.Liveness.Status = Passing
 	}
 	return h
+}
+
+func hold(h *child.Hold) *child.Hold {
+	if h == nil {
+		return nil
+	}
+	return &child.Hold{Cause: h.Cause, At: h.At.UTC()}
 }
 
 func pid(n int) *int {

@@ -17,7 +17,6 @@ const maxProblems = 1000
 // summary is what is known of reconciler.json.
 type summary struct {
 	sum     [sha256.Size]byte // of what was written last, without its times
-	state   State             // of the last look
 	looked  time.Time         // when the children were last counted
 	stale   bool              // it must be written even if nothing changed
 	retries int
@@ -25,15 +24,15 @@ type summary struct {
 }
 
 // writeRuntime writes reconciler.json if it says something new or its time has
-// come. It returns when to look again if it was too early; counting ten thousand
-// children is not done more often than ten times a second, unless State changed.
-func (w *Writer) writeRuntime(now time.Time, last bool) (again time.Time) {
+// come. It returns when to look again if it was too early: counting ten thousand
+// children is not done more often than ten times a second, unless at once.
+func (w *Writer) writeRuntime(now time.Time, atOnce, last bool) (again time.Time) {
 	m := &w.summary
-	info := w.o.Info()
-	if rest := max(quiet, pauseAfter(m.retries)); !last && info.State == m.state && now.Before(m.looked.Add(rest)) {
-		return m.looked.Add(rest)
+	if due := m.looked.Add(max(quiet, pause(m.retries))); !atOnce && !last && now.Before(due) {
+		return due
 	}
-	m.looked, m.state = now, info.State
+	m.looked = now
+	info := w.o.Info()
 	r := newRuntime(info, w.set, w.o.Children.Children(), w.trouble.err())
 	r.Conditions = settleTimes(r.Conditions, m.since, now)
 	m.since = r.Conditions
@@ -54,13 +53,6 @@ func (w *Writer) writeRuntime(now time.Time, last bool) (again time.Time) {
 	}
 	m.sum, m.stale, m.retries = sum, false, 0
 	return time.Time{}
-}
-
-func pauseAfter(retries int) time.Duration {
-	if retries == 0 {
-		return 0
-	}
-	return pause(retries)
 }
 
 // newRuntime is what reconciler.json holds, without the time of the look.

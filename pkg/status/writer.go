@@ -108,7 +108,7 @@ func newWriter(d folder, o Options) *Writer {
 	}
 }
 
-// Kick makes the writer look at Info and Desired again. It never waits.
+// Kick makes the writer look at Info and Desired at once. It never waits.
 func (w *Writer) Kick() {
 	select {
 	case w.kick <- struct{}{}:
@@ -128,14 +128,16 @@ func (w *Writer) Run(ctx context.Context) error {
 	defer beat.Stop()
 	defer look.Stop()
 	adopted := w.o.Adopted
-	for {
-		w.turn(time.Now(), false)
+	for kicked := false; ; {
+		w.turn(time.Now(), kicked, false)
+		kicked = false
 		select {
 		case <-ctx.Done():
 			return w.finish(time.Now())
 		case <-w.o.Subscription.Wake():
 		case <-w.o.Changes:
 		case <-w.kick:
+			kicked = true
 		case <-w.timer.C:
 		case <-beat.C:
 			w.summary.stale = true
@@ -151,8 +153,8 @@ func (w *Writer) Run(ctx context.Context) error {
 }
 
 // turn takes note of every change and writes what is due, or on the last turn
-// everything.
-func (w *Writer) turn(now time.Time, last bool) {
+// everything; reconciler.json is looked at now if kicked.
+func (w *Writer) turn(now time.Time, kicked, last bool) {
 	changed := w.o.Subscription.Take()
 	w.noteDesired(now)
 	if w.adopted {
@@ -161,7 +163,7 @@ func (w *Writer) turn(now time.Time, last bool) {
 		}
 	}
 	w.writeDue(now, last)
-	next := w.writeRuntime(now, last)
+	next := w.writeRuntime(now, kicked, last)
 	if next.IsZero() || !w.next.IsZero() && w.next.Before(next) {
 		next = w.next
 	}
@@ -175,7 +177,7 @@ func (w *Writer) turn(now time.Time, last bool) {
 // finish is the last turn: whatever waits is written now.
 func (w *Writer) finish(now time.Time) error {
 	w.reopenIfGone(now)
-	w.turn(now, true)
+	w.turn(now, false, true)
 	return w.trouble.err()
 }
 
@@ -208,7 +210,7 @@ func (w *Writer) note(id child.ID, now time.Time) {
 	if f != nil && there && !(urgent(s.Phase) && s.Phase != f.phase) {
 		due = latest(due, f.at.Add(quiet))
 	}
-	if f != nil && f.retries > 0 {
+	if f != nil {
 		due = latest(due, f.at.Add(pause(f.retries)))
 	}
 	if !due.After(now) {
@@ -248,8 +250,11 @@ func urgent(p child.Phase) bool {
 	return p == child.Running || p == child.Completed || p == child.FailedPhase || p == child.Quarantined
 }
 
-// pause is how long a file that could not be written is left alone.
+// pause is how long a file is left alone that could not be written so many times.
 func pause(retries int) time.Duration {
+	if retries == 0 {
+		return 0
+	}
 	return min(retryFirst<<min(retries-1, 20), retryMax)
 }
 
