@@ -74,7 +74,7 @@ func (b *brain) notice(c machine.Command) {
 
 // inOrder checks that a shutdown stops a child only when its dependants are gone.
 func (t *truth) inOrder(b *brain, key child.Key) {
-	if !b.down || b.hurry || b.before[key] {
+	if f := t.of(key); !b.down || b.hurry || b.before[key] || f.loose || f.recorded {
 		return
 	}
 	for _, id := range b.tree.IDs() {

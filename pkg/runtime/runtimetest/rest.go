@@ -175,7 +175,8 @@ func (s *sim) checkShutdown() {
 		if p.key.IsZero() {
 			continue
 		}
-		named := !p.main && (s.weak || s.truth.of(p.key).left)
+		f := s.truth.of(p.key)
+		named := f.loose || !p.main && (s.weak || f.left)
 		if p.alive && !failed[p.key.ID] && !named {
 			s.failf("shutdown: pid %d of %s lives (main %v); its outcome is not abort_failed", p.pid, p.key, p.main)
 		}

@@ -145,7 +145,8 @@ func (m *shim) list() machine.Adopted {
 		case r.stage >= recorded:
 			a.Processes = append(a.Processes, m.process(r))
 		default:
-			m.s.truth.of(r.key).loose = true
+			a.Starting = append(a.Starting, r.key)
+			m.s.count.Hanging++
 		}
 	}
 	return a

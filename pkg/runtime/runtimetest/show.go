@@ -54,6 +54,9 @@ func adoptedLine(a machine.Adopted) string {
 	for _, p := range a.Processes {
 		line += fmt.Sprintf(" [%s pid %d]", p.Key, p.PID)
 	}
+	for _, key := range a.Starting {
+		line += fmt.Sprintf(" [%s starting]", key)
+	}
 	for _, e := range a.Exits {
 		line += " [exit " + exitLine(e) + "]"
 	}

@@ -36,6 +36,7 @@ type Count struct {
 	ShimKills  int
 	Cuts       int // of the connection
 	Adoptions  int // processes found by a later shim
+	Hanging    int // starts under way when a new brain was told what lives
 }
 
 // Add sums two counts.
@@ -43,7 +44,7 @@ func (c Count) Add(d Count) Count {
 	return Count{
 		c.Steps + d.Steps, c.Starts + d.Starts, c.Exits + d.Exits, c.Lost + d.Lost, c.Removals + d.Removals,
 		c.Kills + d.Kills, c.Busy + d.Busy, c.Leftovers + d.Leftovers, c.Shutdowns + d.Shutdowns,
-		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions,
+		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions, c.Hanging + d.Hanging,
 	}
 }
 

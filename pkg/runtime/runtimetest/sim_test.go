@@ -46,7 +46,7 @@ func everythingHappened(t *testing.T, c Count) {
 	for name, n := range map[string]int{
 		"starts": c.Starts, "exits": c.Exits, "lost exits": c.Lost, "removals": c.Removals, "trees killed": c.Kills,
 		"busy starts": c.Busy, "leftovers": c.Leftovers, "shutdowns": c.Shutdowns, "adoptions": c.Adoptions,
-		"brains killed": c.BrainKills, "shims killed": c.ShimKills, "connections cut": c.Cuts,
+		"brains killed": c.BrainKills, "shims killed": c.ShimKills, "connections cut": c.Cuts, "hanging starts": c.Hanging,
 	} {
 		if n < 100 {
 			t.Errorf("%s: %d in all schedules; the simulation hardly goes there", name, n)
