@@ -10,19 +10,20 @@ import (
 )
 
 // warnIfDead says on w when what the status files show is not kept up to date any
-// more. It is an error, NoDaemon, if no reconciler ever wrote them.
-func (a *app) warnIfDead(w io.Writer) error {
+// more, and returns what they say of the runtime. It is an error, NoDaemon, if no
+// reconciler ever wrote them.
+func (a *app) warnIfDead(w io.Writer) (*status.Runtime, error) {
 	r, err := status.ReadRuntime(a.Status)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return withCode(NoDaemon, "no reconciler has written status files to %s (start one with: %s)", a.Status, a.startCommand())
+		return nil, withCode(NoDaemon, "no reconciler has written status files to %s (start one with: %s)", a.Status, a.startCommand())
 	case err != nil:
-		return err
+		return nil, err
 	}
 	if notice := a.notice(r); notice != "" {
 		fmt.Fprintln(w, notice)
 	}
-	return nil
+	return r, nil
 }
 
 // notice is what a reader should know of the runtime before believing the rest;

@@ -30,15 +30,16 @@ conditions, how its last attempts ended, and the last lines of its output.`,
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeOneChild,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if err := a.warnIfDead(cmd.ErrOrStderr()); err != nil {
+			r, err := a.warnIfDead(cmd.ErrOrStderr())
+			if err != nil {
 				return err
 			}
-			return a.describe(names[0], cmd.OutOrStdout())
+			return a.describe(names[0], r.State, cmd.OutOrStdout())
 		},
 	}
 }
 
-func (a *app) describe(name string, out io.Writer) error {
+func (a *app) describe(name string, runtime status.State, out io.Writer) error {
 	id, err := child.ParseID(name)
 	if err != nil {
 		return a.noSuchChild(name)
@@ -52,7 +53,7 @@ func (a *app) describe(name string, out io.Writer) error {
 	var b strings.Builder
 	p := describer{out: &b, now: a.Now()}
 	p.facts(c)
-	p.list("Why", why(c, p.now))
+	p.list("Why", why(c, runtime, p.now))
 	p.conditions(c.Conditions)
 	p.exits(c.Exits)
 	if c.LastExit != nil {

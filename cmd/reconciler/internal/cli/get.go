@@ -65,7 +65,7 @@ then says so.`,
 }
 
 func (a *app) get(ctx context.Context, names []string, f getFlags, out, messages io.Writer) error {
-	if err := a.warnIfDead(messages); err != nil {
+	if _, err := a.warnIfDead(messages); err != nil {
 		return err
 	}
 	p := newChildPrinter(out, f, len(names) == 1, a.Now)

@@ -246,11 +246,19 @@ func TestWhyGivesTheReasonOfEachPhase(t *testing.T) {
 			{Type: child.ConditionReady, Status: "False", Reason: "ProbeFailed"}}}, "Ready is False: ProbeFailed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := strings.Join(why(&row.c, today), "\n")
+			got := strings.Join(why(&row.c, status.Alive, today), "\n")
 
 			if !strings.Contains(got, row.want) || row.want == "" && got != "" {
 				t.Errorf("why = %q; want it to contain %q", got, row.want)
 			}
 		})
+	}
+}
+
+func TestWhyDoesNotBlameTheManifestForAShutdown(t *testing.T) {
+	got := why(&status.Child{Phase: child.Stopped}, status.Completed, today)
+
+	if diff := cmp.Diff([]string{"the reconciler was shut down"}, got); diff != "" {
+		t.Errorf("why (-want +got):\n%s", diff)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // why explains a child's phase, and what else somebody should know of it, a
 // sentence each. A child that runs and is well has none.
-func why(c *status.Child, now time.Time) []string {
-	reasons := whyPhase(c, now)
+func why(c *status.Child, runtime status.State, now time.Time) []string {
+	reasons := whyPhase(c, runtime, now)
 	if f := c.Failure; f != nil {
 		reasons = append(reasons, fmt.Sprintf("%s went wrong: %s", strings.ReplaceAll(f.Phase, "_", " "), f.Reason))
 	}
@@ -27,7 +27,7 @@ func why(c *status.Child, now time.Time) []string {
 	return reasons
 }
 
-func whyPhase(c *status.Child, now time.Time) []string {
+func whyPhase(c *status.Child, runtime status.State, now time.Time) []string {
 	switch c.Phase {
 	case child.Pending:
 		if len(c.WaitsFor) > 0 {
@@ -38,10 +38,7 @@ func whyPhase(c *status.Child, now time.Time) []string {
 			return []string{fmt.Sprintf("%s; it starts again at %s", endText(c.LastExit), moment(*c.NextRestartAt, now))}
 		}
 	case child.Stopped:
-		if c.Hold == nil {
-			return []string{"its manifest says suspend: true"}
-		}
-		return []string{holdText("paused", c.Hold, now)}
+		return []string{whyStopped(c, runtime, now)}
 	case child.Quarantined:
 		return []string{whyQuarantined(c, now)}
 	case child.Completed, child.FailedPhase:
@@ -52,6 +49,16 @@ func whyPhase(c *status.Child, now time.Time) []string {
 		}
 	}
 	return nil
+}
+
+func whyStopped(c *status.Child, runtime status.State, now time.Time) string {
+	switch {
+	case c.Hold != nil:
+		return holdText("paused", c.Hold, now)
+	case runtime == status.Starting || runtime == status.Alive:
+		return "its manifest says suspend: true"
+	}
+	return "the reconciler was shut down"
 }
 
 func whyQuarantined(c *status.Child, now time.Time) string {
