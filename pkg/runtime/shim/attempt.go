@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,6 +78,7 @@ type attempt struct {
 	events   int           // cgroup.events, open while the tree is waited for; -1: not
 	asked    bool          // it is in server.search
 	waiting  []signalOrder // signals that came during the start
+	dying    []process     // those of it that were killed without a cgroup, and may not be gone
 
 	due      time.Time // when to look at it again; zero: when something happens
 	giveUp   time.Time // when a killed tree is reported with its leftovers
@@ -104,6 +106,17 @@ func (a *attempt) line(kind lineKind) line {
 	return l
 }
 
+// forgetDead lets those of dying go that are gone.
+func (a *attempt) forgetDead() {
+	a.dying = slices.DeleteFunc(a.dying, func(p process) bool {
+		end, _ := p.peek()
+		if end != alive {
+			p.close()
+		}
+		return end != alive
+	})
+}
+
 // release closes what the attempt holds.
 func (a *attempt) release() {
 	for _, fd := range []*int{&a.out, &a.events} {
@@ -112,6 +125,10 @@ func (a *attempt) release() {
 			*fd = -1
 		}
 	}
+	for _, p := range a.dying {
+		p.close()
+	}
+	a.dying = nil
 	if a.log != nil {
 		_ = a.log.Close()
 	}

@@ -196,7 +196,8 @@ func (s *server) searchMarked() {
 			killMarked(a, found[a])
 		}
 		if a.stage == draining {
-			s.settleTree(a, len(found[a]) > 0)
+			a.forgetDead()
+			s.settleTree(a, len(found[a])+len(a.dying) > 0)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package shim
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -44,17 +45,24 @@ func (a *attempt) owns(pid int, s procStat) bool {
 	return markOf(pid) == a.mark
 }
 
-// killMarked kills processes that findMarked found, if they still are what it saw.
+// killMarked kills processes that findMarked found, if they still are what it saw,
+// and holds them until they are gone: a process that is ending has lost its
+// environment, and so its mark, before it lets its files and ports go.
 func killMarked(a *attempt, pids []int) {
 	for _, pid := range pids {
+		if slices.ContainsFunc(a.dying, func(p process) bool { return p.pid == pid }) {
+			continue
+		}
 		proc, err := openProcess(pid)
 		if err != nil {
 			continue
 		}
-		if stat, err := readStat(pid); err == nil && a.owns(pid, stat) {
-			_ = proc.signal(unix.SIGKILL)
+		if stat, err := readStat(pid); err != nil || !a.owns(pid, stat) {
+			proc.close()
+			continue
 		}
-		proc.close()
+		_ = proc.signal(unix.SIGKILL)
+		a.dying = append(a.dying, proc)
 	}
 }
 
