@@ -29,7 +29,8 @@ type ShimProcesses struct {
 	kick     chan struct{} // one slot: starts is not empty
 
 	mu     sync.Mutex
-	starts []machine.Start // bounded by the tree: at most one a child
+	epoch  uint64          // counts the connections that were lost
+	starts []machine.Start // of this epoch; bounded by the tree: at most one a child
 	shim   shim.Info
 }
 
@@ -45,7 +46,10 @@ func NewShimProcesses(stateDir string, command []string, host Host, log logr.Log
 	}
 	return &ShimProcesses{
 		client: client, host: host, stateDir: stateDir, log: log,
-		events: make(chan machine.Event, 64), kick: make(chan struct{}, 1),
+		// Without a buffer: the tree has taken Detached before the client is told
+		// of a new connection, so nothing that it decided on the word of the old
+		// one can reach the new one.
+		events: make(chan machine.Event), kick: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -102,18 +106,30 @@ func (p *ShimProcesses) resolve(ctx context.Context) {
 		case <-p.kick:
 		}
 		p.mu.Lock()
-		starts := p.starts
+		starts, epoch := p.starts, p.epoch
 		p.starts = nil
 		p.mu.Unlock()
 		for _, s := range starts {
 			launch, err := p.host.launch(s)
-			if err != nil {
+			if failed := p.pass(epoch, launch, err); failed {
 				p.send(ctx, machine.StartFailed{Key: s.Key, Reason: err.Error(), At: time.Now()})
-				continue
 			}
-			p.client.Start(launch)
 		}
 	}
+}
+
+// pass hands a launch to the shim, unless the connection that it was decided on
+// is gone: then the tree asks again. It reports whether there is none to hand on.
+func (p *ShimProcesses) pass(epoch uint64, launch shim.Launch, err error) (failed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if epoch != p.epoch {
+		return false
+	}
+	if err == nil {
+		p.client.Start(launch)
+	}
+	return err != nil
 }
 
 // translate turns the shim's words into the tree's.
@@ -156,6 +172,10 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 	case shim.Exited:
 		return p.exited(ev.Report)
 	case shim.Down:
+		p.mu.Lock()
+		p.epoch++
+		p.starts = nil
+		p.mu.Unlock()
 		return machine.Detached{Reason: ev.Err.Error()}
 	}
 	panic("runtime: the shim sent an event that is none of its events")
