@@ -134,18 +134,15 @@ func (k *kernel) mainOf(key child.Key) *process {
 	return nil
 }
 
-// populated reports whether an attempt has a process, as far as can be seen.
-func (k *kernel) populated(key child.Key) bool { return k.anyOf(key) != nil }
-
-// anyOf is a live process of an attempt, the oldest. Without cgroups only the
+// populated reports whether an attempt has a process. Without cgroups only the
 // main process can be found, by the mark in its environment.
-func (k *kernel) anyOf(key child.Key) *process {
+func (k *kernel) populated(key child.Key) bool {
 	for _, p := range k.procs {
 		if p.alive && p.key == key && (p.main || !k.s.weak) {
-			return p
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // populatedID is populated for all attempts of a child.

@@ -11,7 +11,6 @@ type link struct {
 	number int
 	up     []machine.Effect // requests; what was sent survives its sender
 	down   []machine.Event
-	listed bool // the shim serves it
 	left   bool // the brain closed it, or died
 	dead   bool // the shim closed it, or died
 }

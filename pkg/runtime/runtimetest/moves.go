@@ -9,7 +9,6 @@ import (
 // move is one thing that may happen next. Its weight is how likely it is against
 // the others, 0 when it cannot happen now.
 type move struct {
-	name   string
 	weight func(*sim) int
 	do     func(*sim)
 }
@@ -20,29 +19,29 @@ const works = 11
 
 // moves is never written to.
 var moves = [...]move{
-	{"brain begins", weigh(64, func(s *sim) bool { return s.brain == nil }), (*sim).startBrain},
-	{"connect", weigh(64, func(s *sim) bool { return s.brain != nil && s.brain.link == nil }), func(s *sim) { s.brain.connect() }},
-	{"receive", weigh(160, func(s *sim) bool { return s.brain != nil && s.brain.canReceive() }), func(s *sim) { s.brain.receive() }},
-	{"turn", weigh(160, func(s *sim) bool { return s.brain != nil && s.brain.canStep() }), func(s *sim) { s.brain.turn(1 + s.rng.IntN(3)) }},
-	{"carry out", weigh(320, func(s *sim) bool { return s.brain != nil && len(s.brain.todo) > 0 }), func(s *sim) { s.brain.carryOut() }},
-	{"plan", weigh(64, func(s *sim) bool { return s.canPlan() }), func(s *sim) { s.operator.reconcile() }},
-	{"shim recovers", weigh(160, func(s *sim) bool { return s.shim != nil && len(s.shim.recover) > 0 }), func(s *sim) { s.shim.recoverOne() }},
-	{"shim serves", weigh(160, func(s *sim) bool { return s.shim != nil && s.shim.canServe() }), func(s *sim) { s.shim.serve() }},
-	{"shim handles", weigh(160, (*sim).canHandle), func(s *sim) { s.shim.handleNext() }},
-	{"shim steps", weigh(160, func(s *sim) bool { return s.shim != nil && len(s.shim.ready()) > 0 }), (*sim).shimSteps},
-	{"process ends", weigh(160, func(s *sim) bool { return s.kernel.due() != nil }), func(s *sim) { s.kernel.end(s.kernel.due()) }},
+	{weigh(64, func(s *sim) bool { return s.brain == nil }), (*sim).startBrain},
+	{weigh(64, func(s *sim) bool { return s.brain != nil && s.brain.link == nil }), func(s *sim) { s.brain.connect() }},
+	{weigh(160, func(s *sim) bool { return s.brain != nil && s.brain.canReceive() }), func(s *sim) { s.brain.receive() }},
+	{weigh(160, func(s *sim) bool { return s.brain != nil && s.brain.canStep() }), func(s *sim) { s.brain.turn(1 + s.rng.IntN(3)) }},
+	{weigh(320, func(s *sim) bool { return s.brain != nil && len(s.brain.todo) > 0 }), func(s *sim) { s.brain.carryOut() }},
+	{weigh(64, func(s *sim) bool { return s.canPlan() }), func(s *sim) { s.operator.reconcile() }},
+	{weigh(160, func(s *sim) bool { return s.shim != nil && len(s.shim.recover) > 0 }), func(s *sim) { s.shim.recoverOne() }},
+	{weigh(160, func(s *sim) bool { return s.shim != nil && s.shim.canServe() }), func(s *sim) { s.shim.serve() }},
+	{weigh(160, (*sim).canHandle), func(s *sim) { s.shim.handleNext() }},
+	{weigh(160, func(s *sim) bool { return s.shim != nil && len(s.shim.ready()) > 0 }), (*sim).shimSteps},
+	{weigh(160, func(s *sim) bool { return s.kernel.due() != nil }), func(s *sim) { s.kernel.end(s.kernel.due()) }},
 
-	{"time", func(*sim) int { return 64 }, (*sim).pass},
-	{"edit", func(*sim) int { return 8 }, func(s *sim) { s.operator.edit() }},
-	{"command", weigh(20, (*sim).listens), func(s *sim) { s.operator.command() }},
-	{"shutdown", fault((*sim).listens, func(f faults) int { return f.shutdown }), func(s *sim) { s.operator.shutdown() }},
-	{"spurious tick", fault((*sim).listens, func(f faults) int { return f.spurious }), (*sim).spuriousTick},
-	{"brain killed", fault(func(s *sim) bool { return s.brain != nil }, func(f faults) int { return f.crashBrain }), (*sim).crashBrain},
-	{"shim killed", fault(func(s *sim) bool { return s.shim != nil }, func(f faults) int { return f.crashShim }), (*sim).crashShim},
-	{"both killed", fault(func(s *sim) bool { return s.brain != nil && s.shim != nil }, func(f faults) int { return f.crashBoth }), (*sim).crashBoth},
-	{"cut", fault(func(s *sim) bool { return s.brain != nil && s.brain.link != nil }, func(f faults) int { return f.cut }), (*sim).cutLink},
-	{"stranger", weigh(8, func(s *sim) bool { return s.kernel.strangers() < 4 }), func(s *sim) { s.kernel.stranger(s.upTo(5 * time.Second)) }},
-	{"clock jumps", fault(func(*sim) bool { return true }, func(f faults) int { return f.jump }), (*sim).jump},
+	{func(*sim) int { return 64 }, (*sim).pass},
+	{func(*sim) int { return 8 }, func(s *sim) { s.operator.edit() }},
+	{weigh(20, (*sim).listens), func(s *sim) { s.operator.command() }},
+	{fault((*sim).listens, func(f faults) int { return f.shutdown }), func(s *sim) { s.operator.shutdown() }},
+	{fault((*sim).listens, func(f faults) int { return f.spurious }), (*sim).spuriousTick},
+	{fault(func(s *sim) bool { return s.brain != nil }, func(f faults) int { return f.crashBrain }), (*sim).crashBrain},
+	{fault(func(s *sim) bool { return s.shim != nil }, func(f faults) int { return f.crashShim }), (*sim).crashShim},
+	{fault(func(s *sim) bool { return s.brain != nil && s.shim != nil }, func(f faults) int { return f.crashBoth }), (*sim).crashBoth},
+	{fault(func(s *sim) bool { return s.brain != nil && s.brain.link != nil }, func(f faults) int { return f.cut }), (*sim).cutLink},
+	{weigh(8, func(s *sim) bool { return s.kernel.strangers() < 4 }), func(s *sim) { s.kernel.stranger(s.upTo(5 * time.Second)) }},
+	{fault(func(*sim) bool { return true }, func(f faults) int { return f.jump }), (*sim).jump},
 }
 
 func weigh(weight int, possible func(*sim) bool) func(*sim) int {

@@ -128,7 +128,6 @@ func (m *shim) serve() {
 	if old != nil && len(old.up) > 0 { // only when ServeBeforeDrain is broken: they are handled later
 		m.serving.up = append(m.serving.up, old.up...)
 	}
-	m.serving.listed = true
 	m.greetBy = 0
 	m.send(m.list())
 	if m.s.chance(m.s.fault.repeat) {

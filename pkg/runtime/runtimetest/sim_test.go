@@ -19,8 +19,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Under the race detector a schedule takes about ten times as long, and one
-// goroutine has no races: hack/test plays 10,000 without it before.
+// Under the race detector a schedule takes about seven times as long, and within
+// one goroutine there is nothing to race: hack/test plays 10,000 without it first,
+// and go test -race a tenth of that.
 var (
 	seeds = flag.Int("sim.seeds", defaultSeeds, "how many schedules to play")
 	first = flag.Uint64("sim.first", 1, "the first seed")
