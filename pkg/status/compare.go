@@ -61,7 +61,7 @@ func (w *Writer) ours(id child.ID) bool {
 		return false
 	}
 	var c Child
-	return decode(b, &c) == nil && c.ID == id
+	return decode(b, &c, &c.SchemaVersion) == nil && c.ID == id
 }
 
 // reopenIfGone makes the directory again if somebody removed or replaced it, and

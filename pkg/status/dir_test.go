@@ -78,7 +78,7 @@ func TestFoldersComeAndGoWithTheirFiles(t *testing.T) {
 
 func TestAReaderNeverSeesATornFile(t *testing.T) {
 	d, path := openTemp(t)
-	texts := []string{strings.Repeat("a", 100), strings.Repeat("b", 60_000)}
+	texts := []string{strings.Repeat("a", 100), strings.Repeat("b", 20_000)}
 	mustReplace(t, d, "web.json", texts[0])
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
@@ -102,7 +102,7 @@ func TestAReaderNeverSeesATornFile(t *testing.T) {
 		})
 	}
 
-	for i := range 5000 {
+	for i := range 1000 {
 		mustReplace(t, d, "web.json", texts[i%2])
 	}
 

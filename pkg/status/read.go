@@ -81,7 +81,7 @@ func ReadRuntime(dir string) (*Runtime, error) {
 		return nil, fmt.Errorf("read status of the reconciler: %w", err)
 	}
 	r := &Runtime{}
-	if err := decode(b, r); err != nil {
+	if err := decode(b, r, &r.SchemaVersion); err != nil {
 		return nil, fmt.Errorf("read status of the reconciler: %s: %w", runtimeFile, err)
 	}
 	return r, nil
@@ -93,7 +93,7 @@ func readChild(root *os.Root, id child.ID) (*Child, error) {
 		return nil, fmt.Errorf("read status of %s: %w", id, err)
 	}
 	c := &Child{}
-	if err := decode(b, c); err != nil {
+	if err := decode(b, c, &c.SchemaVersion); err != nil {
 		return nil, fmt.Errorf("read status of %s: %w", id, err)
 	}
 	if c.ID != id {
@@ -105,16 +105,13 @@ func readChild(root *os.Root, id child.ID) (*Child, error) {
 // errNotOurs says that a file in the place of a status file is something else.
 var errNotOurs = errors.New("not a status file of this version")
 
-// decode reads v after a look at the version.
-func decode(b []byte, v any) error {
-	var version struct {
-		SchemaVersion string `json:"schema_version"`
-	}
-	if err := json.Unmarshal(b, &version); err != nil || version.SchemaVersion != SchemaVersion {
-		return errNotOurs
-	}
+// decode reads v, whose field version is.
+func decode(b []byte, v any, version *string) error {
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%w: %v", errNotOurs, err)
+	}
+	if *version != SchemaVersion {
+		return fmt.Errorf("%w: it has the version %.20q", errNotOurs, *version)
 	}
 	return nil
 }

@@ -305,7 +305,7 @@ func (w *Writer) open(id child.ID) *file {
 		return &file{}
 	}
 	var c Child
-	if decode(b, &c) != nil || c.ID != id {
+	if decode(b, &c, &c.SchemaVersion) != nil || c.ID != id {
 		return &file{}
 	}
 	f := &file{sum: sha256.Sum256(b), known: true, phase: c.Phase}
