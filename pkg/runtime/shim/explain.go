@@ -22,7 +22,7 @@ func explain(l Launch, err error) error {
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("start %s: %w", l.Path, whyNotAllowed(l, err))
 	case errors.Is(err, unix.ENOEXEC):
-		return fmt.Errorf("start %s: %w: it is neither a program for this machine nor a script that begins with #!", l.Path, err)
+		return fmt.Errorf("start %s: %w: it is neither a program for this machine nor a script with #! at its beginning", l.Path, err)
 	case errors.Is(err, unix.EPERM) && l.Credential != nil:
 		return fmt.Errorf("start %s as uid %d, gid %d: %w: only root may change the user", l.Path, l.Credential.UID, l.Credential.GID, err)
 	case errors.Is(err, unix.E2BIG):

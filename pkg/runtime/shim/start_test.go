@@ -30,7 +30,7 @@ func TestStartFailureSaysWhatToDo(t *testing.T) {
 		{"missing file", "/no/such/file", "", "no such file"},
 		{"not executable", write("plain", "x", 0o600), "", "chmod +x"},
 		{"directory", b.dir, "", "no regular file"},
-		{"no format", write("junk", "\x00junk", 0o700), "", "begins with #!"},
+		{"no format", write("junk", "\x00junk", 0o700), "", "with #! at its beginning"},
 		{"missing interpreter", write("script", "#!/no/interpreter -x\n", 0o700), "", "/no/interpreter"},
 		{"missing directory", self, "/no/such/dir", "working directory"},
 	} {
