@@ -270,4 +270,12 @@ func (s *server) acknowledge(key child.Key) {
 	}
 	delete(s.exits, key)
 	s.write(line{Kind: lineAcked, Key: key})
+	if u := s.units[key.ID]; len(s.units) > maxFences && u != nil && u.cur == nil && len(u.left) == 0 && u.last == key {
+		delete(s.units, key.ID)
+	}
 }
+
+// maxFences bounds how many IDs without a process a shim remembers, 300 bytes
+// each: beyond it, one whose last exit is acknowledged is forgotten. The brain
+// gives no key twice; the fence is the second lock on that door.
+const maxFences = 16384
