@@ -30,6 +30,8 @@ type loop struct {
 	confirmed map[child.ID]bool
 	told      map[string]bool // what was logged and still holds
 
+	settling []chan struct{} // callers of Settle, each to be closed
+
 	ended time.Time     // of the last look
 	took  time.Duration // the last look
 }
@@ -82,8 +84,20 @@ func (l *loop) arm() *dirt {
 	return fresh
 }
 
+// release tells the callers of Settle, unless time will still change something.
+func (l *loop) release() {
+	if !l.Current().again.IsZero() || l.scan.top != nil && !l.scan.top.again.IsZero() {
+		return
+	}
+	for _, caller := range l.settling {
+		close(caller)
+	}
+	l.settling = nil
+}
+
 // wait waits until there is something to look at; false when ctx has ended.
 func (l *loop) wait(ctx context.Context, rescan <-chan time.Time) bool {
+	l.release()
 	timer := time.NewTimer(l.patience())
 	defer timer.Stop()
 	select {
@@ -103,6 +117,9 @@ func (l *loop) wait(ctx context.Context, rescan <-chan time.Time) bool {
 		l.dirt, l.rearm = everything(), true
 	case <-l.confirm:
 		l.confirmAll()
+	case caller := <-l.Source.settle:
+		l.settling = append(l.settling, caller)
+		l.dirt, l.rearm = everything(), true
 	case <-timer.C:
 		l.dirt = l.whatIsDue()
 	}

@@ -51,6 +51,7 @@ type Source struct {
 	changes chan struct{}
 	rescan  chan struct{}
 	confirm chan struct{}
+	settle  chan chan struct{}
 }
 
 // NewSource makes a Source; nothing is read before Run. Until the first look is
@@ -80,6 +81,7 @@ func newSource(o Options) (*Source, error) {
 		changes: make(chan struct{}, 1),
 		rescan:  make(chan struct{}, 1),
 		confirm: make(chan struct{}, 1),
+		settle:  make(chan chan struct{}),
 	}
 	first := Set{}
 	if o.Last != nil {
@@ -115,6 +117,34 @@ func (s *Source) Changes() <-chan struct{} { return s.changes }
 
 // Rescan asks for a whole look now. It does not wait for it.
 func (s *Source) Rescan() { fill(s.rescan) }
+
+// settleWait bounds how long Settle waits for a directory that somebody writes to
+// all the time: as long as a busy writer can delay a file that is written in place.
+const settleWait = 2 * time.Second
+
+// Settle takes a whole look at the directory and returns once everything that was
+// done to it before the call counts: files written in place have been quiet, what
+// vanished is gone for good. Removals that are held back wait for nobody. It gives
+// up waiting after two seconds, without an error; the error is that of ctx.
+func (s *Source) Settle(ctx context.Context) error {
+	settled := make(chan struct{})
+	limit := time.NewTimer(settleWait)
+	defer limit.Stop()
+	select {
+	case s.settle <- settled:
+	case <-limit.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-settled:
+	case <-limit.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
 
 // ConfirmRemovals lets go the children whose removal is held at this moment: those
 // that Current's stalls name, but for a root that is missing or unreadable.

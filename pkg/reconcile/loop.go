@@ -72,6 +72,7 @@ type Loop struct {
 	kick    chan struct{}
 	changes chan struct{}
 	last    atomic.Pointer[Report]
+	asked   atomic.Pointer[Report] // the last that Kick led to
 
 	// Owned by Run.
 	refused map[child.ID]*refusal
@@ -92,6 +93,9 @@ func (l *Loop) Kick() { signal(l.kick) }
 
 // Last is the report of the last pass, immutable; nil before the first.
 func (l *Loop) Last() *Report { return l.last.Load() }
+
+// LastAsked is the last pass that Kick led to; nil before the first.
+func (l *Loop) LastAsked() *Report { return l.asked.Load() }
 
 // Changes receives when Last is a new one. It has one slot, for one reader.
 func (l *Loop) Changes() <-chan struct{} { return l.changes }
@@ -214,6 +218,9 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 	l.passed = time.Now()
 	r.Duration = l.passed.Sub(begun)
 	l.last.Store(r)
+	if trigger == TriggerRequest {
+		l.asked.Store(r)
+	}
 	signal(l.changes)
 	l.log(r)
 	return true

@@ -68,6 +68,7 @@ func newRuntime(info Info, set *desired.Set, children []*child.Snapshot, unwritt
 		Revision: set.Revision, Children: t.Counts,
 		Problems:      problems(set.Problems, info.Problems),
 		LastReconcile: info.LastReconcile,
+		LastRequested: info.LastRequested,
 		Conditions:    runtimeConditions(info, set, t, unwritten),
 		Shim:          info.Shim, ExitReport: info.ExitReport,
 	}

@@ -139,6 +139,7 @@ type Runtime struct {
 	Children      Counts                 `json:"children"`
 	Problems      []desired.Problem      `json:"problems"`
 	LastReconcile *Reconcile             `json:"last_reconcile"`
+	LastRequested *Reconcile             `json:"last_requested_reconcile"` // the last that somebody asked for: SIGHUP, `reconciler reconcile`
 	Conditions    []child.ConditionState `json:"conditions"`
 	Shim          Shim                   `json:"shim"`
 	ExitReport    *ExitReport            `json:"exit_report"`

@@ -28,7 +28,7 @@ func (a *app) awaitPass(ctx context.Context, asked time.Time) (*status.Runtime, 
 		switch {
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil, err
-		case err == nil && r.LastReconcile != nil && r.LastReconcile.At.After(asked):
+		case err == nil && r.LastRequested != nil && r.LastRequested.At.After(asked):
 			return r, nil
 		}
 		if _, err := a.holderPID(); err != nil {
@@ -46,8 +46,8 @@ func (a *app) awaitPass(ctx context.Context, asked time.Time) (*status.Runtime, 
 // held back.
 func printPass(r *status.Runtime, out io.Writer) error {
 	var done []string
-	for _, verb := range slices.Sorted(maps.Keys(r.LastReconcile.Actions)) {
-		if n := r.LastReconcile.Actions[verb]; n > 0 {
+	for _, verb := range slices.Sorted(maps.Keys(r.LastRequested.Actions)) {
+		if n := r.LastRequested.Actions[verb]; n > 0 {
 			done = append(done, fmt.Sprintf("%s %d", verb, n))
 		}
 	}
@@ -58,7 +58,7 @@ func printPass(r *status.Runtime, out io.Writer) error {
 		return err
 	}
 	var wrong []string
-	for _, e := range r.LastReconcile.Errors {
+	for _, e := range r.LastRequested.Errors {
 		wrong = append(wrong, fmt.Sprintf("%s %s: %s", e.Action, e.ID, clean(e.Message)))
 	}
 	if s, ok := r.Condition(child.ConditionStalled); ok && s.Status == "True" {

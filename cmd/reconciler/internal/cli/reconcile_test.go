@@ -27,7 +27,7 @@ func (w *world) daemon(change func(*status.Runtime)) {
 		defer close(answered)
 		for range hangups {
 			w.runtime(func(r *status.Runtime) {
-				r.LastReconcile = &status.Reconcile{At: today.Add(time.Millisecond)}
+				r.LastRequested = &status.Reconcile{At: today.Add(time.Millisecond)}
 				change(r)
 			})
 		}
@@ -46,10 +46,10 @@ func TestReconcileWaitsForThePassThatItAskedFor(t *testing.T) {
 	}{
 		"nothing to do": {func(*status.Runtime) {}, result{Out: "nothing to do\n"}},
 		"something done": {func(r *status.Runtime) {
-			r.LastReconcile.Actions = map[string]int{"replace": 1, "add": 2, "remove": 0}
+			r.LastRequested.Actions = map[string]int{"replace": 1, "add": 2, "remove": 0}
 		}, result{Out: "add 2, replace 1\n"}},
 		"something refused": {func(r *status.Runtime) {
-			r.LastReconcile.Errors = []status.ReconcileError{{ID: "web", Action: "add", Message: "no such user"}}
+			r.LastRequested.Errors = []status.ReconcileError{{ID: "web", Action: "add", Message: "no such user"}}
 		}, result{Out: "nothing to do\n", Err: "reconciler: add web: no such user\n", Code: Failed}},
 		"removals are held": {func(r *status.Runtime) {
 			r.Conditions = []child.ConditionState{{Type: child.ConditionStalled, Status: "True", Reason: "TooManyRemovals", Message: "a, b, c"}}
@@ -128,7 +128,7 @@ func TestReconcileDoesNotSignalAReconcilerThatWasReplaced(t *testing.T) {
 
 func TestReconcileGivesUpInTime(t *testing.T) {
 	w := newWorld(t)
-	w.daemon(func(r *status.Runtime) { r.LastReconcile.At = today.Add(-time.Minute) })
+	w.daemon(func(r *status.Runtime) { r.LastRequested.At = today.Add(-time.Minute) })
 
 	got := w.run("reconcile", "--timeout", "120ms")
 
@@ -139,7 +139,7 @@ func TestReconcileGivesUpInTime(t *testing.T) {
 
 func TestReconcileNoticesTheEndOfTheReconciler(t *testing.T) {
 	w := newWorld(t)
-	w.daemon(func(r *status.Runtime) { r.LastReconcile.At = today.Add(-time.Minute) })
+	w.daemon(func(r *status.Runtime) { r.LastRequested.At = today.Add(-time.Minute) })
 	alive := w.opts.Holder
 	asked := 0
 	w.opts.Holder = func(dir string) (int, bool, error) {

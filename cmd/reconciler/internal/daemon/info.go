@@ -20,6 +20,9 @@ func (d *daemon) info() status.Info {
 	if last := d.loop.Last(); last != nil {
 		info.LastReconcile = passOf(last)
 	}
+	if asked := d.loop.LastAsked(); asked != nil {
+		info.LastRequested = passOf(asked)
+	}
 	if h.Report != nil {
 		report := *h.Report
 		if d.left {

@@ -28,7 +28,8 @@ const (
 // signalHandler owns the goroutine that listens for signals.
 type signalHandler struct {
 	signals chan os.Signal
-	end     chan struct{}
+	looks   chan struct{} // one slot: SIGHUP came
+	cancel  context.CancelFunc
 	done    sync.WaitGroup
 }
 
@@ -36,35 +37,52 @@ type signalHandler struct {
 // cuts the grace of the shutdown to zero. SIGHUP: look at the directory now.
 func (d *daemon) signals(ctx context.Context) (context.Context, *signalHandler) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	h := &signalHandler{signals: make(chan os.Signal, 8), end: make(chan struct{})}
+	listen, cancelAll := context.WithCancel(context.WithoutCancel(ctx))
+	h := &signalHandler{signals: make(chan os.Signal, 8), looks: make(chan struct{}, 1), cancel: cancelAll}
 	signal.Notify(h.signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	h.done.Go(func() { d.listen(listen, h, cancel) })
 	h.done.Go(func() {
-		defer cancel(nil)
-		told := false
 		for {
 			select {
-			case <-h.end:
+			case <-listen.Done():
 				return
-			case s := <-h.signals:
-				switch {
-				case s == unix.SIGHUP:
-					d.lookNow()
-				case told:
-					d.hurry(s)
-				default:
-					told = true
-					d.log.Info("ending; a second signal kills what still runs", "signal", s.String())
-					cancel(errTold)
-				}
+			case <-h.looks:
+				d.lookNow(listen)
 			}
 		}
 	})
 	return ctx, h
 }
 
+// listen never waits for what a signal asks for: the next one may be urgent.
+func (d *daemon) listen(ctx context.Context, h *signalHandler, end context.CancelCauseFunc) {
+	defer end(nil)
+	told := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-h.signals:
+			switch {
+			case s == unix.SIGHUP:
+				select {
+				case h.looks <- struct{}{}:
+				default: // the look that waits sees what this one would
+				}
+			case told:
+				d.hurry(s)
+			default:
+				told = true
+				d.log.Info("ending; a second signal kills what still runs", "signal", s.String())
+				end(errTold)
+			}
+		}
+	}
+}
+
 func (h *signalHandler) stop() {
 	signal.Stop(h.signals)
-	close(h.end)
+	h.cancel()
 	h.done.Wait()
 }
 
@@ -78,17 +96,23 @@ func (d *daemon) hurry(s os.Signal) {
 	}
 }
 
-// lookNow is SIGHUP. Removals that are held are carried out when the operator
-// said so by the file that `reconciler reconcile --confirm-removals` leaves.
-func (d *daemon) lookNow() {
+// lookNow is SIGHUP: a pass over everything that was done to the directory before.
+// Removals that are held are carried out when the operator said so by the file
+// that `reconciler reconcile --confirm-removals` leaves.
+func (d *daemon) lookNow(ctx context.Context) {
+	if d.source.Settle(ctx) != nil {
+		return // the daemon ends
+	}
 	err := os.Remove(filepath.Join(d.dirs.State, confirmFile))
 	switch {
 	case err == nil:
 		d.log.Info("held removals were confirmed")
 		d.source.ConfirmRemovals()
+		if d.source.Settle(ctx) != nil {
+			return
+		}
 	case !errors.Is(err, fs.ErrNotExist):
 		d.log.Error(err, "confirmation of removals")
 	}
-	d.source.Rescan()
 	d.loop.Kick()
 }
