@@ -31,7 +31,7 @@ func (w *Writer) compare(now time.Time) {
 			f.known = false
 		}
 		if f == nil || !f.known {
-			w.note(s.ID, now)
+			w.writeAt(now, s.ID, now)
 		}
 	}
 	w.removeOrphans(found, now)
@@ -45,7 +45,7 @@ func (w *Writer) removeOrphans(found listing, now time.Time) {
 		if there || w.files[id] != nil || !w.ours(id) {
 			continue
 		}
-		w.note(id, now)
+		w.writeAt(now, id, now)
 	}
 	for _, id := range slices.Backward(found.folders) {
 		if err := w.dir.RemoveFolder(id); err == nil {

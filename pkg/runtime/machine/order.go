@@ -8,7 +8,7 @@ import (
 )
 
 // offer is what the dependants of a child see of it.
-type offer struct{ started, ready, completed, gone bool }
+type offer struct{ started, ready, completed bool }
 
 // index enters a child with its dependencies.
 func (t *Tree) index(s *state) {

@@ -300,14 +300,6 @@ func effectWords(e Effect) string {
 	return fmt.Sprintf("%T", e)
 }
 
-func (w *world) facts() string {
-	var kinds []string
-	for _, f := range w.last.Facts {
-		kinds = append(kinds, string(f.Kind))
-	}
-	return strings.Join(kinds, ", ")
-}
-
 // answer is the reply to the last line, in words.
 func (w *world) answer() string {
 	var words []string
