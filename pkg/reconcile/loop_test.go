@@ -402,12 +402,18 @@ func TestAKickIsAlwaysAnsweredByANewReport(t *testing.T) {
 		inLoop(t, src, rt, func(t *testing.T, l *Loop) {
 			first := l.Last()
 			<-l.Changes()
+			if l.LastAsked() != nil {
+				t.Error("a pass that nobody asked for counts as asked for")
+			}
 
 			l.Kick()
 			<-l.Changes()
 
 			if got := l.Last(); got == first || got.Trigger != TriggerRequest {
 				t.Errorf("report = %+v, want a new one for the request", got)
+			}
+			if l.LastAsked() != l.Last() {
+				t.Errorf("LastAsked() = %+v, want the last report", l.LastAsked())
 			}
 		})
 	})

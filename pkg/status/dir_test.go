@@ -329,8 +329,12 @@ func TestReadersSayWhatIsMissingAndWhatIsNotOurs(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(path, "fifo.json"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	mustReplace(t, d, "real.json", string(Encode(inPhase("link", child.Running, 0), Declaration{})))
+	if err := os.Symlink("real.json", filepath.Join(path, "link.json")); err != nil {
+		t.Fatal(err)
+	}
 	for id, want := range map[child.ID]error{
-		"nobody": fs.ErrNotExist, "no/body": fs.ErrNotExist, "later": errNotOurs, "huge": errNotOurs, "fifo": errNotOurs,
+		"nobody": fs.ErrNotExist, "no/body": fs.ErrNotExist, "later": errNotOurs, "huge": errNotOurs, "fifo": errNotOurs, "link": errNotOurs,
 	} {
 		if _, err := ReadChild(path, id); !errors.Is(err, want) {
 			t.Errorf("ReadChild(%s) = %v, want %v", id, err, want)

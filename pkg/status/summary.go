@@ -48,7 +48,6 @@ func (w *Writer) writeRuntime(now time.Time, atOnce, last bool) (again time.Time
 	w.trouble.note(runtimeFile, err)
 	if err != nil {
 		m.retries++
-		m.stale = true
 		return now.Add(pause(m.retries))
 	}
 	m.sum, m.stale, m.retries = sum, false, 0
