@@ -50,7 +50,7 @@ func BenchmarkBurst(b *testing.B) {
 		}
 	}
 	now := noon
-	w.turn(now, false, false)
+	w.turn(now, false, true)
 	var ours, theirs time.Duration
 	for b.Loop() {
 		for i, s := range all {
@@ -62,6 +62,10 @@ func BenchmarkBurst(b *testing.B) {
 		now = now.Add(time.Second)
 		begun := time.Now()
 		w.turn(now, false, false)
+		w.turn(now.Add(quiet), false, false)
+		if len(w.waiting) > 0 {
+			b.Fatalf("%d files wait; all must be written", len(w.waiting))
+		}
 		ours += time.Since(begun)
 
 		begun = time.Now()
