@@ -117,8 +117,8 @@ const (
 // InheritEnvironment says which variables of the reconciler's own environment a
 // child gets: all, none, or those named.
 type InheritEnvironment struct {
-	All   bool     `json:"all,omitempty"`
-	Names []string `json:"names,omitempty"`
+	All   bool
+	Names []string
 }
 
 // RunAs is the identity of a child's processes.

@@ -149,7 +149,13 @@ func (w *Writer) copySeen(fd int) (n int64, err error) {
 
 var newline = []byte{'\n'}
 
+// prepare opens the current file for output that is there now.
 func (w *Writer) prepare() error {
+	if w.fresh {
+		if err := w.make(); err != nil {
+			return err
+		}
+	}
 	if err := w.check(); err != nil {
 		return err
 	}

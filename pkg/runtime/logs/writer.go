@@ -29,22 +29,46 @@ type Writer struct {
 	base int64  // its position in the stream
 	size int64
 
+	// fresh says that there was no directory: it is made for the first byte, and
+	// first is marked then. A child that never prints costs no inode, and a
+	// thousand that start together are spared two each.
+	fresh bool
+	first *Mark
+
 	unsaved bool  // base must be recorded: the directory alone does not tell it
 	lines   int   // of the index
 	last    *Mark // the newest in the index
 }
 
-// OpenWriter continues the log in dir, which it makes if it is missing. It opens
-// no file of output before the first byte.
+// OpenWriter continues the log in dir. If there is none, nothing is made before
+// the first byte.
 func OpenWriter(dir string, p Policy) (*Writer, error) {
 	w := &Writer{
 		dir: dir, path: filepath.Join(dir, currentName), policy: p,
 		now: time.Now, pipe: newSource(), splice: canSplice,
 	}
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		w.fresh = true
+		return w, nil
+	}
 	if err := w.load(); err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
 	return w, nil
+}
+
+// make makes the directory of a fresh log.
+func (w *Writer) make() error {
+	if err := w.load(); err != nil {
+		return err
+	}
+	if w.first != nil {
+		if err := w.begin(*w.first); err != nil {
+			return err
+		}
+	}
+	w.fresh, w.first = false, nil
+	return nil
 }
 
 func (w *Writer) load() error {
@@ -77,6 +101,10 @@ func (w *Writer) load() error {
 // taken. Repeating it for one attempt is harmless.
 func (w *Writer) Begin(m Mark) error {
 	if w.last != nil && w.last.names(m) {
+		return nil
+	}
+	if w.fresh {
+		w.first = &m
 		return nil
 	}
 	if err := w.begin(m); err != nil {

@@ -304,3 +304,32 @@ func stampAll(src []byte, midLine bool, stamp string) string {
 	}
 	return b.String()
 }
+
+func TestChildThatNeverPrintsLeavesNothingOnDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs", "web")
+	w := openWriter(t, dir, Policy{}, modes()[0])
+	p := newPipe(t)
+
+	begin(t, w, 1)
+	drain(t, w, p)
+	must(t, w.Close())
+
+	if _, err := os.Lstat(filepath.Dir(dir)); !os.IsNotExist(err) {
+		t.Errorf("the directory of the log is there (%v); want it made for the first byte", err)
+	}
+}
+
+func TestFirstByteMarksTheAttemptThatPrintedIt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "web")
+	w := openWriter(t, dir, Policy{}, modes()[0])
+	p := newPipe(t)
+	begin(t, w, 3)
+
+	say(t, w, p, "hello\n")
+
+	x, err := readIndex(dir)
+	must(t, err)
+	if len(x.marks) != 1 || x.marks[0].Attempt != 3 || x.marks[0].At != 0 {
+		t.Errorf("marks = %+v, want attempt 3 at 0", x.marks)
+	}
+}

@@ -1,0 +1,118 @@
+package child
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestIDsThatCouldLeaveTheirFolderAreRefused(t *testing.T) {
+	for _, s := range []string{"", "/", "a/", "/a", "a//b", "..", "a/../b", ".", "a b", "a\x00b", "1a", "-a", "ä", strings.Repeat("a", 64), strings.Repeat("a/", 32) + "a"} {
+		if id, err := ParseID(s); err == nil {
+			t.Errorf("ParseID(%q) = %q, want an error", s, id)
+		}
+	}
+	for _, s := range []string{"a", "_a", "payments/worker-1", strings.Repeat("a", 63), strings.Repeat("a/", 31) + "a"} {
+		if id, err := ParseID(s); err != nil || string(id) != s {
+			t.Errorf("ParseID(%q) = %q, %v; want it as it is", s, id, err)
+		}
+	}
+}
+
+func TestPartsOfAnID(t *testing.T) {
+	id := Join("a/b", "c")
+	if id.Name() != "c" || id.Folder() != "a/b" || id.Path() != "/a/b/c" {
+		t.Errorf("name %q, folder %q, path %q of %q", id.Name(), id.Folder(), id.Path(), id)
+	}
+	if root := Join("", "c"); root.Folder() != "" || root.Name() != "c" {
+		t.Errorf("folder %q, name %q of %q", root.Folder(), root.Name(), root)
+	}
+}
+
+func TestKeysAreOrderedByIncarnationFirst(t *testing.T) {
+	old, next, reborn := Key{"a", 1, 7}, Key{"a", 1, 8}, Key{"a", 2, 0}
+	if !old.OlderThan(next) || !next.OlderThan(reborn) || reborn.OlderThan(old) || old.OlderThan(old) {
+		t.Error("want a#1.7 < a#1.8 < a#2.0, and none older than itself")
+	}
+}
+
+func TestDurationsAreNumbersInTheirUnit(t *testing.T) {
+	var s Seconds
+	if err := json.Unmarshal([]byte("1.5"), &s); err != nil || s.Duration() != 1500*time.Millisecond {
+		t.Errorf("1.5 s = %v, %v", s.Duration(), err)
+	}
+	var m Millis
+	if err := json.Unmarshal([]byte("10"), &m); err != nil || m.Duration() != 10*time.Millisecond {
+		t.Errorf("10 ms = %v, %v", m.Duration(), err)
+	}
+	for _, bad := range []string{"-1", "1e300", `"1"`} {
+		if err := json.Unmarshal([]byte(bad), &s); err == nil {
+			t.Errorf("%s was taken for a duration: %v", bad, s)
+		}
+	}
+}
+
+func TestInheritEnvironmentReadsLikeAManifest(t *testing.T) {
+	for text, want := range map[string]InheritEnvironment{
+		"true": {All: true}, "false": {}, `["PATH","HOME"]`: {Names: []string{"PATH", "HOME"}},
+	} {
+		var got InheritEnvironment
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+		if back, err := json.Marshal(got); err != nil || string(back) != text {
+			t.Errorf("written again: %s, %v; want %s", back, err, text)
+		}
+	}
+	var in InheritEnvironment
+	if err := json.Unmarshal([]byte(`"yes"`), &in); err == nil {
+		t.Errorf("a string was taken: %+v", in)
+	}
+}
+
+func TestEveryFieldChangesTheHash(t *testing.T) {
+	seen := map[string]string{(&Spec{}).Hash(): "no field"}
+	typ := reflect.TypeFor[Spec]()
+	for i := range typ.NumField() {
+		var s Spec
+		fill(reflect.ValueOf(&s).Elem().Field(i))
+		h := s.Hash()
+		if other, ok := seen[h]; ok {
+			t.Errorf("a spec with %s has the hash of one with %s", typ.Field(i).Name, other)
+		}
+		seen[h] = typ.Field(i).Name
+	}
+}
+
+// fill sets v to something that is not zero.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(time.Second))
+	case reflect.Float64:
+		v.SetFloat(0.5)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	}
+}
