@@ -26,6 +26,10 @@ const patience = 20 * time.Second
 // nowhere is no cgroup directory: children of such a shim get none.
 const nowhere = "/proc/self/no-cgroup"
 
+// raceEnv keeps shims and children that are built for the race detector from
+// sleeping for a second before they exit.
+const raceEnv = "GORACE=atexit_sleep_ms=0"
+
 // bench is a state directory, and a brain with a shim on it.
 type bench struct {
 	testing.TB
@@ -63,6 +67,8 @@ func (b *bench) command() []string {
 // connect begins a new life of the brain.
 func (b *bench) connect() {
 	b.Helper()
+	name, value, _ := strings.Cut(raceEnv, "=")
+	b.Setenv(name, value)
 	client, err := NewClient(ClientConfig{StateDir: b.dir, Command: b.command()})
 	if err != nil {
 		b.Fatal(err)
@@ -85,8 +91,11 @@ func (b *bench) disconnect() {
 }
 
 func (b *bench) tearDown() {
+	words, _ := os.ReadFile(filepath.Join(b.dir, "shim", "log"))
+	if strings.Contains(string(words), "DATA RACE") || strings.Contains(string(words), "panic:") {
+		b.Error("the shim broke")
+	}
 	if b.Failed() {
-		words, _ := os.ReadFile(filepath.Join(b.dir, "shim", "log"))
 		b.Logf("the shim said:\n%s", words)
 	}
 	for range 100 {
@@ -244,7 +253,7 @@ func (b *bench) launch(k child.Key, name string, args ...any) Launch {
 	}
 	return Launch{
 		Key: k, Attempt: child.Attempt(k.Generation + 1), SpecHash: "sha256:test",
-		Path: self, Args: argv, Dir: b.dir, Env: []string{"PATH=" + os.Getenv("PATH"), "SECRET=canary"},
+		Path: self, Args: argv, Dir: b.dir, Env: []string{"PATH=" + os.Getenv("PATH"), "SECRET=canary", raceEnv},
 		Log: logs.Policy{MaxBytes: 64 << 20, MaxFiles: 2},
 	}
 }

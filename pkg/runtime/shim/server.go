@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,10 +68,10 @@ type server struct {
 // next shim adopts them. It fails when another shim owns the directory.
 //
 // It changes this process: files that it inherited are not passed on to
-// children, and SIGTERM, SIGINT and SIGHUP do not end it.
+// children, SIGTERM, SIGINT and SIGHUP do not end it, and garbage is collected
+// only when it can be.
 func Serve(ctx context.Context, cfg Config) error {
 	closeInherited()
-	debug.SetGCPercent(50) // memory counts here, and there is little garbage
 	refused := make(chan os.Signal, 1)
 	// Not signal.Ignore: children would inherit that.
 	signal.Notify(refused, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
@@ -166,8 +165,10 @@ func (s *server) becomeParent() {
 func (s *server) run(ctx context.Context) error {
 	unhook := context.AfterFunc(ctx, s.poll.wake)
 	defer unhook()
-	watcher := s.watchOrphans()
-	defer watcher()
+	stopWatching := s.watchOrphans()
+	defer stopWatching()
+	garbage, restore := newCollector()
+	defer restore()
 	var batch []ready
 	for !s.done && ctx.Err() == nil {
 		var err error
@@ -183,6 +184,9 @@ func (s *server) run(ctx context.Context) error {
 		s.reapOrphans()
 		s.keepTable(time.Now())
 		s.serveConn()
+		if s.starting == 0 {
+			garbage.collect()
+		}
 	}
 	return nil
 }

@@ -206,6 +206,9 @@ func (s *server) signal(r signalRequest) {
 	}
 	o := signalOrder{sig: sig, tree: r.Tree}
 	if u.cur.stage == starting {
+		if o.tree && sig == unix.SIGKILL && s.groups.populated(u.cur.group) {
+			_ = s.groups.kill(u.cur.group) // it hangs before its exec: this ends the start
+		}
 		u.cur.waiting = append(u.cur.waiting, o)
 		return
 	}
