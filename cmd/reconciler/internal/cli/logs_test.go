@@ -25,6 +25,9 @@ func (w *world) printed(id child.ID, attempts ...string) {
 		w.t.Fatal(err)
 	}
 	defer l.Close()
+	if err := os.MkdirAll(dir, 0o700); err != nil { // the writer makes it with the first byte of output only
+		w.t.Fatal(err)
+	}
 	for i, text := range attempts {
 		if err := l.Begin(logs.Mark{Generation: child.Generation(i), Attempt: child.Attempt(i + 1), StartedAt: today}); err != nil {
 			w.t.Fatal(err)
