@@ -149,8 +149,8 @@ type shutdown struct {
 }
 
 type backoff struct {
-	InitialDelay *child.Millis  `json:"initial_delay_ms" jsonschema:"minimum=1,default=10" about:"Milliseconds of the first rest."`
-	MaxDelay     *child.Millis  `json:"max_delay_ms" jsonschema:"minimum=1,default=60000" about:"Milliseconds of the longest rest."`
+	InitialDelay *child.Millis  `json:"initial_delay_ms" jsonschema:"minimum=0,default=10" about:"Milliseconds of the first rest; 0: it never rests."`
+	MaxDelay     *child.Millis  `json:"max_delay_ms" jsonschema:"minimum=0,default=60000" about:"Milliseconds of the longest rest."`
 	JitterRatio  *float64       `json:"jitter_ratio" jsonschema:"minimum=0,maximum=1,default=0.2" about:"How far chance spreads a rest, from 0 to 1."`
 	ResetAfter   *child.Seconds `json:"reset_after_secs" jsonschema:"minimum=0,default=30" about:"An attempt that ran so many seconds begins at the first rest again."`
 }

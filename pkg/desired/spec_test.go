@@ -301,6 +301,13 @@ func TestDefaultNeverContradictsWhatWasWritten(t *testing.T) {
 	}
 }
 
+func TestRestOfZeroIsAllowed(t *testing.T) {
+	none := specOf(t, "name: web\nbackoff: {initial_delay_ms: 0, max_delay_ms: 0}").Backoff
+	if none.InitialDelay != 0 || none.MaxDelay != 0 {
+		t.Errorf("backoff of zero gives %v to %v; want none at all", none.InitialDelay.Duration(), none.MaxDelay.Duration())
+	}
+}
+
 func TestNearestDefaultsWinFieldByField(t *testing.T) {
 	root := decodeOne(t, "root.yaml", `
 name: root
