@@ -40,7 +40,9 @@ type Spec struct {
 	Reload             *Reload             `json:"reload,omitempty" class:"live"`
 	Hooks              *Hooks              `json:"hooks,omitempty" class:"live"`
 	Tags               []string            `json:"tags,omitempty" class:"live"`
-	Strategy           Strategy            `json:"strategy,omitempty" class:"live"` // supervisors only
+	SidecarOf          ID                  `json:"sidecar_of,omitempty" class:"live"`     // resolved: always a whole ID
+	Strategy           Strategy            `json:"strategy,omitempty" class:"live"`       // supervisors only
+	FailureGroups      []FailureGroup      `json:"failure_groups,omitempty" class:"live"` // supervisors only; sorted by tag
 
 	// NotEnforced are the manifest's fields, by path, that this version accepts
 	// and checks but does not act on yet. Status shows them as a condition.
@@ -232,6 +234,13 @@ type Backoff struct {
 type RestartLimit struct {
 	MaxRestarts int     `json:"max_restarts"`
 	Window      Seconds `json:"window_secs"`
+}
+
+// FailureGroup is the children of one supervisor that carry a tag: they share a
+// restart limit of their own. A child that carries several belongs to the first.
+type FailureGroup struct {
+	Tag          string       `json:"tag"`
+	RestartLimit RestartLimit `json:"restart_limit"`
 }
 
 // CommandPermissions are what a child may ask of the runtime.
