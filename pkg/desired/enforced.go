@@ -25,7 +25,6 @@ var unenforced = []struct {
 	{"run_as.umask", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.Umask != "" }},
 	{"secrets", func(s *child.Spec) bool { return len(s.Secrets) > 0 }},
 	{"strategy", func(s *child.Spec) bool { return s.Kind == child.Supervisor && s.Strategy != child.OneForOne }},
-	{"work_role", func(s *child.Spec) bool { return s.WorkRole != "" }},
 }
 
 // notEnforced are the paths of s that nothing acts on yet, sorted.

@@ -11,7 +11,8 @@ import (
 
 // Spec is what m declares once it stands in folder: its own fields, then what
 // the supervisors of chain (from the root down, nil where a folder has no
-// manifest) give as defaults, then the defaults of the manifest. Lists whose
+// manifest) give as defaults, the nearest first, then what its work role says,
+// then what is built in. Lists whose
 // order means nothing are sorted, so that a manifest written in another order
 // is the same Spec. exists tells which ids are declared; a dependency that is
 // declared nowhere is no problem here. With problems there is no Spec.
@@ -26,6 +27,7 @@ func (m *Manifest) Spec(folder child.ID, chain []*Manifest, exists func(child.ID
 			}
 		}
 	}
+	inheritRole(&fields)
 	s := &child.Spec{}
 	settle(s, &fields, role)
 	p := placing{manifest: m, spec: s}

@@ -174,7 +174,7 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}},
 		Tags: []string{"fast", "mail"},
 		NotEnforced: []string{"command_permissions", "criticality", "dependencies[1].restart", "environment[0].secret_ref", "health_check", "hooks",
-			"readiness", "reload", "resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets", "work_role"},
+			"readiness", "reload", "resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
 	}
 
 	got := specOf(t, everyField)
@@ -498,7 +498,7 @@ func TestFieldsThatNothingActsOnAreNamed(t *testing.T) {
 		"dependencies: [db]":        "",
 		"run_as: {user: app}":       "",
 		"secrets: []":               "",
-		"work_role: worker":         "work_role",
+		"work_role: worker":         "",
 		"readiness: {}":             "readiness",
 		"restart_limit: {}":         "",
 		"hooks: {pre_stop: [./x]}":  "hooks",

@@ -163,3 +163,7 @@ func validStatuses(s string) bool {
 	}
 	return true
 }
+
+func (f *manifestFields) check(c *checker) {
+	f.checkRole(c)
+}
