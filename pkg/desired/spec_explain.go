@@ -29,7 +29,7 @@ const (
 // FieldOrigin is the effective value of one field, and where it came from.
 type FieldOrigin struct {
 	Field      string          `json:"-"`                    // its path; a variable or a secret by its name: "environment[MODE]"
-	Value      json.RawMessage `json:"value"`                // as a manifest says it
+	Value      json.RawMessage `json:"value"`                // as a manifest says it; of a variable only its secret_ref
 	Source     FieldSource     `json:"source"`               //
 	Supervisor child.ID        `json:"supervisor,omitempty"` // whose defaults
 	Role       string          `json:"role,omitempty"`       // which role
@@ -94,7 +94,7 @@ func (x *explaining) section(path string, src reflect.Type, spec reflect.Value) 
 			for i, name := range names {
 				x.field(full, name, value.Index(i), true)
 			}
-		case isSection(from):
+		case isSection(from, value.Type()):
 			x.section(full, bare(from), reflect.Indirect(value))
 		default:
 			x.field(full, "", value, s.preset.IsValid())
@@ -102,13 +102,13 @@ func (x *explaining) section(path string, src reflect.Type, spec reflect.Value) 
 	}
 }
 
-// isSection reports whether a field of fields.go is a struct whose fields are
-// fields by themselves.
-func isSection(t reflect.Type) bool {
+// isSection reports whether a field of type t in fields.go is a struct whose
+// fields are fields by themselves; to is its type in child.
+func isSection(t, to reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return t.Kind() == reflect.Struct && len(steps()[t]) > 0
+	return t.Kind() == reflect.Struct && !t.ConvertibleTo(to)
 }
 
 // namesOf are the names of the elements of a list that is inherited name by name.
@@ -130,7 +130,7 @@ func namesOf(list reflect.Value) (names []string, named bool) {
 
 // field explains one field; name is that of an element of a list.
 func (x *explaining) field(path, name string, value reflect.Value, hasDefault bool) {
-	o := FieldOrigin{Field: path, Value: plainJSON(value), Source: FromEarlier, File: x.file}
+	o := FieldOrigin{Field: path, Value: plainJSON(shown(value)), Source: FromEarlier, File: x.file}
 	if name != "" {
 		o.Field = path + "[" + name + "]"
 	}
@@ -228,13 +228,32 @@ func (x *explaining) compare(wanted []FieldOrigin) {
 	}
 }
 
+// notShown stands for a value that may be a secret.
+const notShown = "(not shown)"
+
+// shown is a value as people may see it: what may be a secret is left out, as diff
+// leaves it out too.
+func shown(v reflect.Value) any {
+	switch v := v.Interface().(type) {
+	case child.EnvVar:
+		if v.SecretRef != "" {
+			return v.SecretRef
+		}
+		return notShown
+	case map[string]string: // headers of a probe
+		return notShown
+	default:
+		return v
+	}
+}
+
 // plainJSON is a value as JSON that a person can read: without the escapes that
 // JSON in a web page needs.
-func plainJSON(v reflect.Value) json.RawMessage {
+func plainJSON(v any) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v.Interface()); err != nil {
+	if err := e.Encode(v); err != nil {
 		panic("desired: a field of a spec is always encodable: " + err.Error())
 	}
 	return bytes.TrimSpace(b.Bytes())

@@ -20,26 +20,41 @@ import (
 const describeLines = 10
 
 func (a *app) describeCommand() *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "describe CHILD",
 		Short: "Show all that is known of one child, and why it is as it is",
 		Long: `Show all that is known of one child: why it is in its phase, its process, its
-conditions, how its last attempts ended, and the last lines of its output.`,
+conditions, the effective value of each field of its spec and where it came from
+(its manifest, the defaults of a folder, its role, or what is built in), how its
+last attempts ended, and the last lines of its output.
+
+The status, state and manifests directories are read. Values of environment
+variables are not shown.`,
 		Example: `  # Why does it not run?
-  reconciler describe payments/worker`,
+  reconciler describe payments/worker
+
+  # Who decided how long it may take to stop?
+  reconciler describe payments/worker -o json | jq '.effective_spec["shutdown.graceful_timeout_secs"]'`,
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeOneChild,
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if err := oneOf("output", output, "text", "json", "yaml"); err != nil {
+				return err
+			}
 			r, err := a.warnIfDead(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			return a.describe(names[0], r.State, cmd.OutOrStdout())
+			return a.describe(names[0], r.State, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
+	completeValues(cmd, "output", "text", "json", "yaml")
+	return cmd
 }
 
-func (a *app) describe(name string, runtime status.State, out io.Writer) error {
+func (a *app) describe(name string, runtime status.State, output string, out, messages io.Writer) error {
 	id, err := child.ParseID(name)
 	if err != nil {
 		return a.noSuchChild(name)
@@ -50,11 +65,16 @@ func (a *app) describe(name string, runtime status.State, out io.Writer) error {
 	} else if err != nil {
 		return err
 	}
+	fields := a.effectiveSpec(id, messages)
+	if output != "text" {
+		return printDescription(out, output, description{Status: c, Why: why(c, runtime, a.Now())}, fields)
+	}
 	var b strings.Builder
 	p := describer{out: &b, now: a.Now()}
 	p.facts(c)
 	p.list("Why", why(c, runtime, p.now))
 	p.conditions(c.Conditions)
+	p.effective(a.Manifests, fields)
 	p.exits(c.Exits)
 	if c.LastExit != nil {
 		p.list(fmt.Sprintf("Last lines of attempt %d, which ended", c.LastExit.Attempt), c.LastExit.LogTail)
