@@ -111,11 +111,11 @@ func newMerger(last *Set, seen Scan, p Policy) *merger {
 	return m
 }
 
-func (m *merger) inForce(id child.ID) (child.Kind, bool) {
+func (m *merger) inForce(id child.ID) *Entry {
 	if e := m.before[id]; e != nil {
-		return e.Spec.Kind, true
+		return &e.Entry
 	}
-	return "", false
+	return nil
 }
 
 // keepAll is the merge with a root that is not there or cannot be read.

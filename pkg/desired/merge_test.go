@@ -107,6 +107,38 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 	}
 }
 
+func TestAManifestTurnsNoChildIntoASupervisor(t *testing.T) {
+	base := map[string]string{"web.yaml": "name: web\ncommand: [web]", "payments/payments.yaml": "name: payments\ncommand: [pay]"}
+	last := firstLook(t, base)
+
+	files := plus(base, "web.yaml", "name: web\nkind: supervisor\n")
+	got := Merge(last, seenOf(plus(files, "payments/payments.yaml", "name: payments\nkind: supervisor\nstrategy: one_for_all\n")), Policy{})
+
+	want := []string{
+		"payments/payments.yaml:2:7: kind: payments/payments is a child; its manifest cannot turn it into a supervisor (take this document away first, which stops the child; a supervisor is a folder: payments/payments/ with manifests in it)",
+		"web.yaml:2:7: kind: web is a child; its manifest cannot turn it into a supervisor (take this document away first, which stops the child; a supervisor is a folder: web/ with manifests in it)",
+	}
+	if diff := cmp.Diff(want, texts(got)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	for _, id := range []child.ID{"web", "payments/payments"} {
+		before, _ := last.Get(id)
+		if after, ok := got.Get(id); !ok || after.Spec != before.Spec || len(after.Problems) != 1 {
+			t.Errorf("%s = %+v; want it as it was, with its problem", id, after)
+		}
+	}
+	if folder, _ := got.Get("payments"); folder.Spec.Strategy != child.OneForOne {
+		t.Errorf("strategy of payments = %s; want the default, its manifest is refused", folder.Spec.Strategy)
+	}
+
+	removed := Merge(got, seenOf(map[string]string{"payments/x.yaml": "name: x", "web.yaml": base["web.yaml"]}), Policy{})
+	after := Merge(removed, seenOf(map[string]string{"payments/payments.yaml": "name: payments\nkind: supervisor\nstrategy: one_for_all\n", "payments/x.yaml": "name: x", "web.yaml": base["web.yaml"]}), Policy{})
+
+	if folder, _ := after.Get("payments"); folder.Spec.Strategy != child.OneForAll || len(after.Problems) > 0 {
+		t.Errorf("once the child is gone the folder has strategy %s, problems %v; want the manifest obeyed", folder.Spec.Strategy, texts(after))
+	}
+}
+
 func TestEntryOfBrokenFileCarriesItsProblems(t *testing.T) {
 	last := firstLook(t, map[string]string{"web.yaml": "name: web\n---\nname: other"})
 

@@ -29,12 +29,12 @@ type placement struct {
 
 	documents int // of all kinds, valid or not
 	problems  []Problem
-	inForce   func(child.ID) (child.Kind, bool)
+	inForce   func(child.ID) *Entry
 }
 
-// place finds the ID of every document below top. inForce tells which ids are
-// the desired state now: what is in force wins against what is new.
-func place(top *folder, inForce func(child.ID) (child.Kind, bool)) *placement {
+// place finds the ID of every document below top. inForce is what the desired
+// state now has under an ID, nil if nothing: it wins against what is new.
+func place(top *folder, inForce func(child.ID) *Entry) *placement {
 	p := &placement{
 		claims:   make(map[child.ID]*Manifest, top.total),
 		disputed: map[child.ID][]Problem{},
@@ -204,6 +204,10 @@ func (p *placement) supervisor(f *folder, documents []*Manifest) {
 		want = string(child.RootSupervisor)
 	}
 	documents = slices.DeleteFunc(documents, func(m *Manifest) bool {
+		if bad, ok := p.turned(f, m); ok {
+			p.report(bad)
+			return true
+		}
 		if m.Name == want {
 			return false
 		}
@@ -218,6 +222,20 @@ func (p *placement) supervisor(f *folder, documents []*Manifest) {
 	default:
 		p.twice(f.id(), documents)
 	}
+}
+
+// turned is the problem of a document that declared a child and now says that it
+// is a supervisor. A process cannot become a folder: the child stays as it is.
+func (p *placement) turned(f *folder, m *Manifest) (Problem, bool) {
+	id := child.Join(child.ID(f.path), m.Name)
+	e := p.inForce(id)
+	if e == nil || e.Spec.Kind == child.Supervisor || e.Origin.File != m.File {
+		return Problem{}, false
+	}
+	bad := m.at("kind", fmt.Sprintf("%s is a child; its manifest cannot turn it into a supervisor", id),
+		fmt.Sprintf("take this document away first, which stops the child; a supervisor is a folder: %s/ with manifests in it", id))
+	bad.Child = id
+	return bad, true
 }
 
 // twice reports documents that declare one ID.
@@ -274,8 +292,8 @@ func (p *placement) clash(f *folder, c claimant, parties []claimant) (inForce bo
 	}
 	id := child.Join(child.ID(f.path), c.name)
 	reason := fmt.Sprintf("the %s stands beside the %s; %s", c.describe(), strings.Join(others, " and the "), rule(parties))
-	kind, known := p.inForce(id)
-	inForce = known && (kind == child.Supervisor) == (c.folder != nil)
+	e := p.inForce(id)
+	inForce = e != nil && (e.Spec.Kind == child.Supervisor) == (c.folder != nil)
 	if c.worker != nil {
 		p.dispute(id, c.worker.at("name", reason, "rename one of them"))
 		return inForce
