@@ -33,7 +33,7 @@ var floors = map[string]floor{
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"pkg/runtime/child"}, others: []string{xsys}},
 	"pkg/runtime/shim":        {ours: []string{"pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
-	"pkg/runtime/journal":     {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys}},
+	"pkg/runtime/journal":     {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
 	"pkg/runtime/runtimetest": {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
 	"pkg/runtime": {
 		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs"},

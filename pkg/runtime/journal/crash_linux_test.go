@@ -149,7 +149,7 @@ func checkRecords(t *testing.T, recs []machine.Record, acknowledged int) (newest
 func checkNumbers(t *testing.T, dir string, newest int) {
 	t.Helper()
 	last := uint64(0)
-	for e, err := range ReadFacts(dir, 0) {
+	for e, err := range Read(dir, Options{}) {
 		must(t, err)
 		if last != 0 && e.Sequence != last+1 {
 			t.Fatalf("entry %d follows %d", e.Sequence, last)
@@ -222,7 +222,7 @@ func checkHolds(records, journal string, want *model, facts int) {
 		panic("records (-want +got):\n" + diff)
 	}
 	n := 0
-	for e, err := range ReadFacts(journal, 0) {
+	for e, err := range Read(journal, Options{}) {
 		check(err)
 		if n++; e.Sequence != uint64(n) {
 			panic(fmt.Sprintf("entry %d has number %d", n, e.Sequence))

@@ -19,4 +19,8 @@
 // Facts is the diary: one JSON object a line, numbered without gaps over all
 // restarts, in files of 10 MiB that are named by their first number, of which
 // five are kept. It is not fsynced: a loss of power may take its last seconds.
+//
+// Read and Follow read the diary, from a number or a time on, with or without a
+// daemon. They read files, so the writer never waits for anybody; what was
+// rotated away before a reader came to it is told to it as Missed.
 package journal

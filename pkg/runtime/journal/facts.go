@@ -99,26 +99,36 @@ func (f *Facts) open() error {
 	return f.goOn(first)
 }
 
-// goOn finds the end of the newest file and the number that comes next. It reads
-// the last 64 KiB, and more only if no line in there can be read.
+// goOn drops what was cut short at the end of the newest file, and goes on there.
 func (f *Facts) goOn(first uint64) error {
-	info, err := f.file.Stat()
+	next, size, err := endOf(f.file, first)
 	if err != nil {
 		return err
 	}
+	f.next, f.size = next, size
+	return f.file.Truncate(size)
+}
+
+// endOf finds the number that comes next in a file whose first one is given, and
+// where its last whole line ends. It reads the last 64 KiB, and more only if no
+// line in there can be read.
+func endOf(f *os.File, first uint64) (next uint64, size int64, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
 	for n := min(info.Size(), 64<<10); ; n = min(info.Size(), 8*n) {
 		data := make([]byte, n)
-		if _, err := f.file.ReadAt(data, info.Size()-n); err != nil && !errors.Is(err, io.EOF) {
-			return err
+		got, err := f.ReadAt(data, info.Size()-n)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, 0, err
 		}
-		whole := data[:bytes.LastIndexByte(data, '\n')+1]
+		whole := data[:bytes.LastIndexByte(data[:got], '\n')+1]
 		last, behind := lastSequence(whole)
 		if last < first && n < info.Size() {
 			continue
 		}
-		f.next = max(last+1, first) + behind
-		f.size = info.Size() - int64(len(data)-len(whole))
-		return f.file.Truncate(f.size)
+		return max(last+1, first) + behind, info.Size() - int64(len(data)-len(whole)), nil
 	}
 }
 

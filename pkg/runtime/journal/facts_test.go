@@ -46,7 +46,7 @@ func note(t testing.TB, f *Facts, ids ...child.ID) {
 func told(t testing.TB, dir string, since uint64) []string {
 	t.Helper()
 	var list []string
-	for e, err := range ReadFacts(dir, since) {
+	for e, err := range Read(dir, Options{After: since}) {
 		must(t, err)
 		list = append(list, fmt.Sprintf("%d %s", e.Sequence, e.ChildID))
 	}
