@@ -38,6 +38,7 @@ type Dirs struct {
 type app struct {
 	Options
 	Dirs
+	color string
 }
 
 const longAbout = `reconciler keeps the processes running that a directory of manifests declares.
@@ -79,6 +80,7 @@ func New(o Options) *cobra.Command {
 	root.Flags().Bool("version", false, "print the version")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{Usage, err} })
 	a.addDirs(root)
+	a.addColor(root)
 	root.AddCommand(
 		a.runCommand(), a.shimCommand(),
 		a.validateCommand(), a.diffCommand(), a.reconcileCommand(),

@@ -23,6 +23,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // today is what the clock of all tests shows.
 var today = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
+// noPID is a number that no process has: the kernel gives at most 4194304.
+const noPID = 4194999
+
 // world is the three directories of one test, and the program's options.
 type world struct {
 	t    *testing.T
@@ -93,7 +96,7 @@ func (w *world) child(id child.ID, change func(*status.Child)) {
 		SchemaVersion: status.SchemaVersion, ID: id, Name: id.Name(), Path: id.Path(), Kind: child.AsyncWorker,
 		Manifest: status.Manifest{File: string(id) + ".yaml", Document: 1, Generation: 1, ObservedGeneration: 1},
 		Phase:    child.Running, Operation: child.Active, Attempt: 1, StopState: child.StopIdle,
-		PID: ptr(4711), StartedAt: ptr(today.Add(-3 * time.Minute)), ReadyAt: ptr(today.Add(-3 * time.Minute)),
+		PID: ptr(noPID), StartedAt: ptr(today.Add(-3 * time.Minute)), ReadyAt: ptr(today.Add(-3 * time.Minute)),
 		Conditions: []child.ConditionState{{Type: child.ConditionReady, Status: "True", Reason: "Running", LastTransitionTime: today.Add(-3 * time.Minute)}},
 		Exits:      []status.Exit{}, UpdatedAt: ptr(today.Add(-3 * time.Minute)),
 	}
@@ -185,7 +188,10 @@ func TestWrongUseExitsWithTwo(t *testing.T) {
 		"a flag with a wrong value":      {[]string{"run", "--rescan", "soon"}, "invalid argument"},
 		"a missing argument":             {[]string{"describe"}, "accepts 1 arg(s), received 0"},
 		"too many arguments":             {[]string{"run", "x"}, `unknown command "x"`},
-		"a form that does not exist":     {[]string{"get", "-o", "xml"}, `--output "xml": want table, wide, json, yaml, name`},
+		"a form that does not exist":     {[]string{"get", "-o", "xml"}, `--output "xml": want table, wide, json, yaml, name, jsonpath=`},
+		"a template that is none":        {[]string{"get", "-o", "jsonpath={.phase"}, "is no template (unclosed action)"},
+		"an empty template":              {[]string{"get", "-o", "jsonpath="}, "is no template"},
+		"a colour that is not there":     {[]string{"get", "--color", "blue"}, `--color "blue": want auto, always, never`},
 		"a percentage over 100":          {[]string{"run", "--max-removals", "101%"}, "want a percentage from 0% to 100%"},
 		"removals that are no number":    {[]string{"diff", "--max-removals", "half"}, "want a number such as 20"},
 		"an end that does not exist":     {[]string{"run", "--on-exit", "abandon"}, `--on-exit "abandon": want stop, leave`},

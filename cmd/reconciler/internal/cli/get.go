@@ -5,9 +5,11 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/usage"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
@@ -21,8 +23,17 @@ const getExamples = `  # All children
   # Only those with the tag mail, as they change
   reconciler get -l mail -w
 
+  # With the tag mail and without the tag canary
+  reconciler get -l 'mail,!canary'
+
   # One child for a script
-  reconciler get payments/worker -o json | jq -r .phase`
+  reconciler get payments/worker -o jsonpath='{.phase}'
+
+  # Each name with its pid
+  reconciler get -o jsonpath='{range [*]}{.child_id}{"\t"}{.pid}{"\n"}{end}'
+
+  # The same with jq
+  reconciler get -o json | jq -r '.[] | [.child_id, .pid] | @tsv'`
 
 // getFlags are what get was asked for.
 type getFlags struct {
@@ -41,23 +52,25 @@ func (a *app) getCommand() *cobra.Command {
 		Long: `Show the state of children, all of them unless some are named.
 
 READY is the condition of that name; AGE is for how long the process runs. -o wide
-adds the process and how the last attempt ended; -o json and yaml print the status
-files, one object for one named child and a list otherwise.
+adds the process, what its whole process tree uses (CPU: the average since it
+started, in percent of one core) and how the last attempt ended. -o json and yaml
+print the status files, one object for one named child and a list otherwise;
+jsonpath picks from the same, in the syntax of kubectl.
 
 The status directory is read, so this works without a running reconciler too, and
 then says so.`,
 		Example:           getExamples,
 		ValidArgsFunction: a.completeChildren,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if err := oneOf("output", f.output, outputs...); err != nil {
+			if err := oneOfOutputs(f.output, outputs...); err != nil {
 				return err
 			}
 			return a.get(cmd.Context(), names, f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", "table", "table, wide, json, yaml or name")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "table", "`FORMAT`: table, wide, json, yaml, name or jsonpath=TEMPLATE")
 	cmd.Flags().BoolVar(&f.noHeaders, "no-headers", false, "print no line of headers")
-	cmd.Flags().StringArrayVarP(&f.tags, "tag", "l", nil, "only children with this `TAG`; repeated: with all of them")
+	cmd.Flags().StringSliceVarP(&f.tags, "tag", "l", nil, "only children with this `TAG`, with !TAG only those without; several, with commas or repeated: all must hold")
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on and print every child that changes")
 	cmd.Flags().BoolVarP(&f.all, "all", "a", false, "supervisors, that is folders, too")
 	completeValues(cmd, "output", outputs...)
@@ -68,7 +81,10 @@ func (a *app) get(ctx context.Context, names []string, f getFlags, out, messages
 	if _, err := a.warnIfDead(messages); err != nil {
 		return err
 	}
-	p := newChildPrinter(out, f, len(names) == 1, a.Now)
+	p, err := a.newChildPrinter(out, f, len(names) == 1)
+	if err != nil {
+		return err
+	}
 	if f.watch {
 		return a.watch(ctx, names, f, p)
 	}
@@ -95,7 +111,7 @@ func (a *app) selectChildren(names []string, f getFlags) (found []*status.Child,
 	}
 	for _, c := range all {
 		wanted := slices.Contains(names, string(c.ID)) || len(names) == 0 && (f.all || c.Kind != child.Supervisor)
-		if wanted && hasAll(c.Tags, f.tags) {
+		if wanted && selects(f.tags, c.Tags) {
 			found = append(found, c)
 		}
 	}
@@ -107,12 +123,27 @@ func (a *app) selectChildren(names []string, f getFlags) (found []*status.Child,
 	return found, missing, nil
 }
 
-func hasAll(tags, wanted []string) bool {
-	return !slices.ContainsFunc(wanted, func(t string) bool { return !slices.Contains(tags, t) })
+// selects reports whether a child with these tags is one that -l asks for.
+func selects(wanted, tags []string) bool {
+	return !slices.ContainsFunc(wanted, func(t string) bool {
+		tag, without := strings.CutPrefix(t, "!")
+		return slices.Contains(tags, tag) == without
+	})
+}
+
+// mains are the processes of children, by child.
+func mains(children []*status.Child) map[child.ID]int {
+	pids := map[child.ID]int{}
+	for _, c := range children {
+		if c.PID != nil {
+			pids[c.ID] = *c.PID
+		}
+	}
+	return pids
 }
 
 // row is one child as the columns of a table.
-func (p *childPrinter) row(c *status.Child) []string {
+func (p *childPrinter) row(c *status.Child, used usage.Sample) []string {
 	ready, age := "-", "-"
 	if r, ok := c.Condition(child.ConditionReady); ok {
 		ready = r.Status
@@ -122,9 +153,24 @@ func (p *childPrinter) row(c *status.Child) []string {
 	}
 	row := []string{string(c.ID), ready, string(c.Phase), strconv.FormatUint(c.RestartCount, 10), age}
 	if p.flags.output == "wide" {
-		row = append(row, pidText(c.PID), p.lastExit(c.LastExit))
+		cpu, mem := p.usageText(c, used)
+		row = append(row, pidText(c.PID), cpu, mem, p.lastExit(c.LastExit))
 	}
 	return row
+}
+
+// usageText is what the tree of a child uses: the average of one core since it
+// started, and the memory now.
+func (p *childPrinter) usageText(c *status.Child, used usage.Sample) (cpu, mem string) {
+	t, known := used.Trees[c.ID]
+	if !known {
+		return "-", "-"
+	}
+	cpu = "-"
+	if c.StartedAt != nil && used.At.After(*c.StartedAt) {
+		cpu = percent(100 * float64(t.CPU) / float64(used.At.Sub(*c.StartedAt)))
+	}
+	return cpu, humanBytes(t.Memory)
 }
 
 func (p *childPrinter) lastExit(e *status.Exit) string {

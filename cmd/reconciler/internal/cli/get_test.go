@@ -49,9 +49,9 @@ func TestGetPrintsTables(t *testing.T) {
 			"payments/worker   False   Backoff   12         -",
 			"web               True    Running   0          3m"}},
 		"wide": {[]string{"-o", "wide"}, []string{
-			"NAME              READY   PHASE     RESTARTS   AGE   PID    LAST EXIT",
-			"payments/worker   False   Backoff   12         -     -      exit code 3, 2s ago",
-			"web               True    Running   0          3m    4711   -"}},
+			"NAME              READY   PHASE     RESTARTS   AGE   PID       CPU   MEM   LAST EXIT",
+			"payments/worker   False   Backoff   12         -     -         -     -     exit code 3, 2s ago",
+			"web               True    Running   0          3m    4194999   -     -     -"}},
 		"folders too": {[]string{"--all", "--no-headers"}, []string{
 			"payments          True    Running   0    -",
 			"payments/worker   False   Backoff   12   -",
@@ -59,6 +59,11 @@ func TestGetPrintsTables(t *testing.T) {
 		"those that are named": {[]string{"web", "payments", "-o", "name"}, []string{"payments", "web"}},
 		"by a tag":             {[]string{"-l", "mail", "-o", "name"}, []string{"payments/worker", "web"}},
 		"by two tags":          {[]string{"-l", "mail", "-l", "front", "-o", "name"}, []string{"web"}},
+		"by two with a comma":  {[]string{"-l", "mail,front", "-o", "name"}, []string{"web"}},
+		"without a tag":        {[]string{"-l", "mail,!front", "-o", "name"}, []string{"payments/worker"}},
+		"picked from a list":   {[]string{"-o", `jsonpath={range [*]}{.child_id} {.pid} {.restart_count}{"\n"}{end}`}, []string{"payments/worker  12", "web 4194999 0"}},
+		"picked from one":      {[]string{"web", "-o", `jsonpath={.phase}{"\n"}`}, []string{"Running"}},
+		"picked by a filter":   {[]string{"-o", `jsonpath={[?(@.restart_count>3)].child_id}{"\n"}`}, []string{"payments/worker"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := w.run(append([]string{"get"}, row.args...)...)
@@ -71,6 +76,22 @@ func TestGetPrintsTables(t *testing.T) {
 	}
 }
 
+func TestATemplateMayLeaveItsBracesOutAndMissWhatIsNotThere(t *testing.T) {
+	w := three(t)
+	for template, want := range map[string]string{
+		"[*].name":                  "worker web",
+		".phase":                    "",
+		"{[0].last_exit.exit_code}": "3",
+		"{[*].nothing}":             "",
+	} {
+		got := w.run("get", "-o", "jsonpath="+template)
+
+		if got.Out != want || got.Code == Usage {
+			t.Errorf("get -o jsonpath=%s = %+v; want %q", template, got, want)
+		}
+	}
+}
+
 func TestGetPrintsAnObjectForOneNameAndAListOtherwise(t *testing.T) {
 	w := three(t)
 
@@ -78,7 +99,7 @@ func TestGetPrintsAnObjectForOneNameAndAListOtherwise(t *testing.T) {
 	inYAML := w.run("get", "web", "-o", "yaml")
 
 	var c status.Child
-	if err := json.Unmarshal([]byte(one.Out), &c); err != nil || c.ID != "web" || *c.PID != 4711 {
+	if err := json.Unmarshal([]byte(one.Out), &c); err != nil || c.ID != "web" || *c.PID != noPID {
 		t.Errorf("get web -o json = %s, %v; want the object of web", one.Out, err)
 	}
 	var cs []status.Child
@@ -88,7 +109,7 @@ func TestGetPrintsAnObjectForOneNameAndAListOtherwise(t *testing.T) {
 	if none.Out != "[]\n" {
 		t.Errorf("get of nobody -o json = %q, want an empty list", none.Out)
 	}
-	if !strings.Contains(inYAML.Out, "child_id: web\n") || !strings.Contains(inYAML.Out, "pid: 4711\n") {
+	if !strings.Contains(inYAML.Out, "child_id: web\n") || !strings.Contains(inYAML.Out, "pid: 4194999\n") {
 		t.Errorf("get web -o yaml = %s", inYAML.Out)
 	}
 }

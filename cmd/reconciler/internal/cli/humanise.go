@@ -49,3 +49,25 @@ func moment(t, now time.Time) string {
 	}
 	return text + " (" + humanDuration(now.Sub(t)) + " ago)"
 }
+
+// percent is a share of one core for a table.
+func percent(p float64) string {
+	if p < 10 {
+		return fmt.Sprintf("%.1f%%", p)
+	}
+	return fmt.Sprintf("%.0f%%", p)
+}
+
+// humanBytes is n for a table, in the units of kubectl: 512Ki, 14Mi, 2.1Gi.
+func humanBytes(n uint64) string {
+	const ki, mi, gi = 1 << 10, 1 << 20, 1 << 30
+	switch {
+	case n < ki:
+		return fmt.Sprintf("%d", n)
+	case n < mi:
+		return fmt.Sprintf("%dKi", n/ki)
+	case n < gi:
+		return fmt.Sprintf("%dMi", n/mi)
+	}
+	return fmt.Sprintf("%.1fGi", float64(n)/gi)
+}

@@ -4,17 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/usage"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
-// outputs are the values of -o where children are printed.
-var outputs = []string{"table", "wide", "json", "yaml", "name"}
-
-// childPrinter prints children in the form that was asked for.
+// childPrinter prints children in the form that was asked for. The form was
+// checked with oneOfOutputs.
 type childPrinter struct {
 	out   io.Writer
 	flags getFlags
@@ -23,14 +23,19 @@ type childPrinter struct {
 
 	table   tableWriter
 	headers bool // they were printed
+	path    *template
 }
 
-func newChildPrinter(out io.Writer, f getFlags, one bool, now func() time.Time) *childPrinter {
-	p := &childPrinter{out: out, flags: f, one: one, now: now, table: tableWriter{w: out}, headers: f.noHeaders}
-	if colours(out) {
-		p.table.paint = paintPhase
+func (a *app) newChildPrinter(out io.Writer, f getFlags, one bool) (*childPrinter, error) {
+	p := &childPrinter{out: out, flags: f, one: one, now: a.Now, table: a.newTable(out), headers: f.noHeaders}
+	if text, ok := strings.CutPrefix(f.output, pathPrefix); ok {
+		path, err := parseTemplate(text)
+		if err != nil {
+			return nil, err
+		}
+		p.path = path
 	}
-	return p
+	return p, nil
 }
 
 func (p *childPrinter) isTable() bool { return p.flags.output == "table" || p.flags.output == "wide" }
@@ -49,7 +54,7 @@ func (p *childPrinter) print(children []*status.Child) error {
 	case p.one && len(children) == 1:
 		return p.printValue(children[0])
 	case children == nil:
-		children = []*status.Child{}
+		children = []*status.Child{} // an empty list, not null
 	}
 	return p.printValue(children)
 }
@@ -65,7 +70,14 @@ func (p *childPrinter) printChange(c *status.Child) error {
 		}
 		return p.printValue(c)
 	}
-	return p.print([]*status.Child{c})
+	if p.path == nil {
+		return p.print([]*status.Child{c})
+	}
+	if err := p.printValue(c); err != nil {
+		return err
+	}
+	_, err := io.WriteString(p.out, "\n")
+	return err
 }
 
 func (p *childPrinter) printTable(children []*status.Child) error {
@@ -73,18 +85,28 @@ func (p *childPrinter) printTable(children []*status.Child) error {
 	if !p.headers {
 		header := []string{"NAME", "READY", "PHASE", "RESTARTS", "AGE"}
 		if p.flags.output == "wide" {
-			header = append(header, "PID", "LAST EXIT")
+			header = append(header, "PID", "CPU", "MEM", "LAST EXIT")
 		}
 		rows, p.headers = append(rows, header), true
 	}
+	var used usage.Sample
+	if p.flags.output == "wide" {
+		var err error
+		if used, err = usage.Take(mains(children)); err != nil {
+			return err
+		}
+	}
 	for _, c := range children {
-		rows = append(rows, p.row(c))
+		rows = append(rows, p.row(c, used))
 	}
 	return p.table.print(rows)
 }
 
 func (p *childPrinter) printValue(v any) error {
-	if p.flags.output == "yaml" {
+	switch {
+	case p.path != nil:
+		return p.path.print(p.out, v)
+	case p.flags.output == "yaml":
 		text, err := yaml.Marshal(v)
 		if err != nil {
 			return err

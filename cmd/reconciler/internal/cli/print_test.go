@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -60,15 +61,37 @@ func TestTableStaysAlignedWithColoursAndWideLetters(t *testing.T) {
 	}
 }
 
-func TestOnlyATerminalGetsColours(t *testing.T) {
+func TestOnlyATerminalGetsColoursUnlessTheyAreAskedFor(t *testing.T) {
 	file, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
+	w := three(t)
 
-	if colours(file) || colours(&bytes.Buffer{}) {
+	auto, always, never := &app{color: colorAuto}, w.run("get", "--color", "always"), w.run("get", "--color", "never")
+
+	if auto.colours(file) || auto.colours(&bytes.Buffer{}) {
 		t.Error("a file or a buffer is coloured; want terminals only")
+	}
+	if !strings.Contains(always.Out, "\x1b[32mRunning\x1b[0m") {
+		t.Errorf("get --color always = %q; want colours", always.Out)
+	}
+	if strings.Contains(never.Out, "\x1b") {
+		t.Errorf("get --color never = %q; want none", never.Out)
+	}
+}
+
+func TestATableIsCutToTheWidthOfItsTerminal(t *testing.T) {
+	var out bytes.Buffer
+	table := tableWriter{w: &out, limit: 24}
+
+	if err := table.print([][]string{{"NAME", "WHY"}, {"web", "it waits for 日本語 and more"}}); err != nil {
+		t.Fatal(err)
+	}
+
+	if want := "NAME   WHY\nweb    it waits for 日…\n"; out.String() != want {
+		t.Errorf("table = %q, want %q", out.String(), want)
 	}
 }
 

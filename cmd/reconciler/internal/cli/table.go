@@ -2,11 +2,9 @@ package cli
 
 import (
 	"io"
-	"os"
 	"strings"
-	"unicode/utf8"
 
-	"golang.org/x/term"
+	"github.com/mattn/go-runewidth"
 )
 
 // gap separates two columns.
@@ -17,7 +15,17 @@ const gap = "   "
 type tableWriter struct {
 	w      io.Writer
 	paint  func(cell string) string // a cell as it is shown; nil: as it is
+	limit  int                      // how wide a line may be, by cutting its last cell; 0: any
 	widths []int
+}
+
+// newTable is a table for w: coloured and cut to its width on a terminal.
+func (a *app) newTable(w io.Writer) tableWriter {
+	t := tableWriter{w: w, limit: columns(w)}
+	if a.colours(w) {
+		t.paint = paintPhase
+	}
+	return t
 }
 
 // print writes the rows, without blanks at the ends of lines.
@@ -27,7 +35,7 @@ func (t *tableWriter) print(rows [][]string) error {
 			if i == len(t.widths) {
 				t.widths = append(t.widths, 0)
 			}
-			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell))
+			t.widths[i] = max(t.widths[i], runewidth.StringWidth(cell))
 		}
 	}
 	var b strings.Builder
@@ -40,33 +48,17 @@ func (t *tableWriter) print(rows [][]string) error {
 
 func (t *tableWriter) line(row []string) string {
 	var b strings.Builder
+	used := 0
 	for i, cell := range row {
+		if last := i == len(row)-1; last && t.limit > 0 {
+			cell = runewidth.Truncate(cell, max(t.limit-used, 10), "…")
+		}
 		shown := cell
 		if t.paint != nil {
 			shown = t.paint(cell)
 		}
-		b.WriteString(shown + strings.Repeat(" ", t.widths[i]-utf8.RuneCountInString(cell)) + gap)
+		b.WriteString(shown + strings.Repeat(" ", max(0, t.widths[i]-runewidth.StringWidth(cell))) + gap)
+		used += t.widths[i] + len(gap)
 	}
 	return b.String()
-}
-
-// colours shows whether w is a terminal whose user did not switch colours off
-// (https://no-color.org).
-func colours(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
-
-// paintPhase colours the words of a table that somebody should see first.
-func paintPhase(cell string) string {
-	const red, yellow, green, reset = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
-	switch cell {
-	case "Running", "Completed":
-		return green + cell + reset
-	case "Pending", "Starting", "Stopping", "Backoff":
-		return yellow + cell + reset
-	case "Failed", "Quarantined":
-		return red + cell + reset
-	}
-	return cell
 }
