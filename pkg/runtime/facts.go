@@ -61,9 +61,11 @@ func (r *Runtime) tell(facts []machine.Fact) {
 	if r.cfg.Journal == nil {
 		return
 	}
-	if err := r.cfg.Journal.Append(facts, time.Now()); err != nil {
-		r.cfg.Log.V(1).Info("the journal cannot be written", "reason", err.Error())
+	err := r.cfg.Journal.Append(facts, time.Now())
+	if err != nil && !r.journalFails {
+		r.cfg.Log.Error(err, "the journal cannot be written; what is missing follows when it can")
 	}
+	r.journalFails = err != nil
 }
 
 func pairs(f machine.Fact) []any {

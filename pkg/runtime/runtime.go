@@ -25,7 +25,8 @@ type Recorder interface {
 	Append([]machine.Record) error
 }
 
-// Journal keeps what happened, for people.
+// Journal keeps what happened, for people. What it could not write it keeps, and
+// writes before the facts of the next call.
 type Journal interface {
 	Append(facts []machine.Fact, wall time.Time) error
 }
@@ -56,6 +57,8 @@ type Runtime struct {
 	waiting   map[machine.CommandID]chan machine.Reply
 	unwritten []machine.Record // the records that could not be written yet
 	alarm     *time.Timer
+
+	journalFails bool // that was said
 
 	mu       sync.Mutex // guards what follows; never held while anything waits
 	state    State

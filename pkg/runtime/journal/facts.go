@@ -58,6 +58,9 @@ func entryOf(f machine.Fact, sequence uint64, wall time.Time) Entry {
 
 // Facts appends to the journal. There must be only one for a directory at any
 // time, and only one goroutine may use it.
+//
+// What Append has acknowledged survives the death of this process; what an
+// operator asked for, and what was told together with it, the loss of power too.
 type Facts struct {
 	dir     string
 	maxSize int64
@@ -65,6 +68,10 @@ type Facts struct {
 	size    int64    // of what is acknowledged
 	next    uint64   // sequence number
 	torn    bool     // there may be a rest behind size that could not be cut off
+	backlog backlog
+
+	durableName bool // the file's name survives a loss of power
+	suspect     bool // fdatasync failed: what it says of this file later is worth nothing
 }
 
 // OpenFacts continues the journal in dir, which it makes if it is missing. A
@@ -152,7 +159,7 @@ func lastSequence(data []byte) (last, behind uint64) {
 // create begins a new file, named by the number that comes next, and deletes
 // those that are too many. Killed in between, the next OpenFacts goes on there.
 func (f *Facts) create() error {
-	file, err := os.OpenFile(filepath.Join(f.dir, factsName(f.next)),
+	file, err := os.OpenFile(filepath.Join(f.dir, factsName(f.firstUnwritten())),
 		os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
@@ -161,6 +168,7 @@ func (f *Facts) create() error {
 		_ = f.file.Close() // nothing is buffered
 	}
 	f.file, f.size, f.torn = file, 0, false
+	f.durableName, f.suspect = false, false
 	files, err := factFiles(f.dir)
 	if err != nil {
 		return err
@@ -172,58 +180,6 @@ func (f *Facts) create() error {
 	}
 	return nil
 }
-
-// Append adds facts, all or none, in one write. After an error the same facts
-// may be appended again; they get the same numbers.
-func (f *Facts) Append(facts []machine.Fact, wall time.Time) error {
-	if len(facts) == 0 {
-		return nil
-	}
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	for i, fact := range facts {
-		if err := enc.Encode(entryOf(fact, f.next+uint64(i), wall)); err != nil {
-			return fmt.Errorf("encode %s for the journal: %w", fact.Kind, err)
-		}
-	}
-	if err := f.write(text.Bytes()); err != nil {
-		return fmt.Errorf("append to the journal: %w", err)
-	}
-	f.next += uint64(len(facts))
-	return nil
-}
-
-func (f *Facts) write(text []byte) error {
-	info, err := f.file.Stat()
-	if err != nil {
-		return err
-	}
-	switch {
-	case unlinked(info):
-		if err := os.MkdirAll(f.dir, 0o700); err != nil {
-			return err
-		}
-		err = f.create()
-	case f.size > 0 && f.size+int64(len(text)) > f.maxSize:
-		err = f.create()
-	case f.torn:
-		err = f.file.Truncate(f.size)
-		f.torn = err != nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := f.file.WriteAt(text, f.size); err != nil {
-		f.torn = f.file.Truncate(f.size) != nil
-		return err
-	}
-	f.size += int64(len(text))
-	return nil
-}
-
-// Close closes the file.
-func (f *Facts) Close() error { return f.file.Close() }
 
 func factsName(first uint64) string { return fmt.Sprintf("%020d%s", first, factsExt) }
 
