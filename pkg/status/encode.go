@@ -79,7 +79,7 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 	c := Child{
 		SchemaVersion: SchemaVersion,
 		ID:            s.ID, Name: s.ID.Name(), Path: s.ID.Path(),
-		Kind: s.Spec.Kind, Criticality: string(s.Spec.Criticality), Tags: s.Spec.Tags,
+		Kind: s.Spec.Kind, Criticality: string(s.Spec.Criticality), Tags: s.Spec.Tags, Strategy: s.Spec.Strategy,
 		Manifest: Manifest{
 			File: origin.File, Document: origin.Document, Hash: origin.Hash,
 			Generation: origin.Generation, ObservedGeneration: s.Observed, Revision: origin.Revision,

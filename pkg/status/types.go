@@ -20,6 +20,7 @@ type Child struct {
 	Kind          child.Kind       `json:"kind"`
 	Criticality   string           `json:"criticality,omitempty"`
 	Tags          []string         `json:"tags,omitempty"`
+	Strategy      child.Strategy   `json:"strategy,omitempty"` // of a supervisor
 	Manifest      Manifest         `json:"manifest"`
 	Phase         child.Phase      `json:"phase"`
 	WaitsFor      []string         `json:"waits_for,omitempty"` // what a Pending child waits for

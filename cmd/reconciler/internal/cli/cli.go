@@ -84,7 +84,7 @@ func New(o Options) *cobra.Command {
 	root.AddCommand(
 		a.runCommand(), a.shimCommand(),
 		a.validateCommand(), a.diffCommand(), a.reconcileCommand(),
-		a.getCommand(), a.describeCommand(), a.logsCommand(), a.eventsCommand(),
+		a.getCommand(), a.treeCommand(), a.whyCommand(), a.describeCommand(), a.logsCommand(), a.eventsCommand(),
 		a.schemaCommand(), a.versionCommand(),
 	)
 	return root

@@ -93,6 +93,8 @@ func isAdverse(c child.ConditionState, p child.Phase) bool {
 		return c.Status == "False" && p != child.Pending
 	case child.ConditionManifestValid, child.ConditionTreeKill:
 		return c.Status == "False"
+	case child.ConditionReconciling:
+		return c.Status == "True" && p == child.Running // else the phase says it
 	}
 	return c.Status == "True"
 }

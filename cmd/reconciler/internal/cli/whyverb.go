@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/status"
+)
+
+const whyExamples = `  # Why does it not run?
+  reconciler why payments/worker
+
+  # What keeps a folder from being ready?
+  reconciler why payments
+
+  # For programs
+  reconciler why payments/worker -o json | jq -r '.. | .why? // empty | .[]'`
+
+func (a *app) whyCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "why CHILD",
+		Short: "Tell why a child is as it is: the chain of reasons",
+		Long: `Tell why a child is as it is: who stopped it, when and why; which exit it rests
+after, until when, with the last lines of its output; what is wrong with its manifest;
+what it waits for, and why that is not ready, down to the first cause.`,
+		Example:           whyExamples,
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeOneChild,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			r, err := a.warnIfDead(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return a.why(names[0], r, output, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	completeValues(cmd, "output", "text", "json")
+	return cmd
+}
+
+func (a *app) why(name string, runtime *status.Runtime, output string, out io.Writer) error {
+	all, err := status.ReadAll(a.Status)
+	if err != nil {
+		return err
+	}
+	x := newExplainer(all, runtime, a.Now())
+	id, err := child.ParseID(name)
+	if _, known := x.byID[id]; err != nil || !known && len(x.brokenManifests(id)) == 0 {
+		return a.noSuchChild(name)
+	}
+	r := x.explain(id)
+	if output == "json" {
+		return writeJSON(out, r)
+	}
+	_, err = io.WriteString(out, chain(r))
+	return err
+}
+
+// chain is a reason and those behind it as indented text: each line is the cause
+// of the one above it.
+func chain(r *reason) string {
+	var b strings.Builder
+	var write func(r *reason, indent string)
+	write = func(r *reason, indent string) {
+		switch {
+		case len(r.Why) == 1:
+			fmt.Fprintf(&b, "%s%s: %s\n", indent, r.state(), clean(r.Why[0]))
+		case len(r.Why) == 0 && len(r.Because) == 0 && r.Ready:
+			fmt.Fprintf(&b, "%s%s: nothing is wrong\n", indent, r.state())
+		default:
+			fmt.Fprintf(&b, "%s%s\n", indent, r.state())
+			for _, why := range r.Why {
+				fmt.Fprintf(&b, "%s  - %s\n", indent, clean(why))
+			}
+		}
+		if len(r.LogTail) > 0 {
+			fmt.Fprintf(&b, "%s  its last lines:\n", indent)
+		}
+		for _, line := range r.LogTail {
+			fmt.Fprintf(&b, "%s    | %s\n", indent, clean(line))
+		}
+		for _, next := range r.Because {
+			write(next, indent+"  ")
+		}
+	}
+	write(r, "")
+	return b.String()
+}
