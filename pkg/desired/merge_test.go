@@ -386,6 +386,29 @@ func TestHeldRemovalsStayHeldUntilBackOrConfirmed(t *testing.T) {
 	}
 }
 
+func TestAFolderWaitsForTheChildWhoseNameItTakes(t *testing.T) {
+	last := firstLook(t, many(6))
+	taken := leaves(last)[0]
+	files := map[string]string{string(taken) + "/x.yaml": "name: x"}
+
+	held := Merge(last, seenOf(files), Policy{})
+	confirmed := map[child.ID]bool{}
+	for _, id := range leaves(last) {
+		confirmed[id] = true
+	}
+	after := Merge(held, seenOf(files), Policy{Confirmed: confirmed})
+
+	if diff := cmp.Diff(leaves(last), leaves(held)); diff != "" {
+		t.Errorf("children while the removal is held (-want +got):\n%s", diff)
+	}
+	if len(held.Problems) != 1 || !strings.Contains(held.Problems[0].Reason, "still has the name of this folder") {
+		t.Errorf("problems = %v; want one that says why x is not there", texts(held))
+	}
+	if diff := cmp.Diff([]child.ID{taken + "/x"}, leaves(after)); diff != "" {
+		t.Errorf("children after the confirmation (-want +got):\n%s", diff)
+	}
+}
+
 func TestOnlyRunningChildrenMakeARemovalLarge(t *testing.T) {
 	files := many(10)
 	names := sortedNames(files)

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -88,7 +89,12 @@ func (p *placement) disputedTwice(id child.ID) []Problem {
 // render makes the specs of all children that a document declares.
 func (m *merger) render() {
 	orphans := map[child.ID][]child.ID{}
+	kept := m.keptFolders()
 	for id, d := range m.placed.claims {
+		if m.keptInTheWay(id, d, kept) {
+			delete(m.placed.claims, id)
+			continue
+		}
 		if d.Kind() != child.Supervisor {
 			m.renderOne(id, d, orphans)
 		}
@@ -107,6 +113,42 @@ func (m *merger) render() {
 			Hint:   "mend it: it may say how they are to run",
 		})
 	}
+}
+
+// keptFolders are the folders in which something stays that no document declares;
+// nil if nothing does.
+func (m *merger) keptFolders() map[child.ID]bool {
+	if len(m.entries) == 0 {
+		return nil
+	}
+	folders := map[child.ID]bool{}
+	for id := range m.entries {
+		wantAround(folders, id)
+	}
+	return folders
+}
+
+// keptInTheWay reports a document whose place in the tree is still taken by what
+// is gone from the directory but kept for now: a child where its folder would be,
+// or children in a folder where the child would be.
+func (m *merger) keptInTheWay(id child.ID, d *Manifest, kept map[child.ID]bool) bool {
+	if kept == nil {
+		return false
+	}
+	reason := ""
+	if kept[id] && d.Kind() != child.Supervisor {
+		reason = fmt.Sprintf("children of a folder %s still run, although their manifests are gone", id)
+	}
+	for folder := id.Folder(); folder != ""; folder = folder.Folder() {
+		if m.entries[folder] != nil && m.placed.claims[folder] == nil {
+			reason = fmt.Sprintf("the child %s still has the name of this folder, although its manifest is gone", folder)
+		}
+	}
+	if reason == "" {
+		return false
+	}
+	m.next.Problems = append(m.next.Problems, d.at("name", reason, "it counts once they are removed"))
+	return true
 }
 
 func (m *merger) renderOne(id child.ID, d *Manifest, orphans map[child.ID][]child.ID) {
