@@ -15,9 +15,9 @@ func (m *merger) breakCycles() {
 	for {
 		changed := false
 		for _, group := range m.circles() {
-			text := circleText(m.oneCircle(group))
+			reason := "the dependencies form a circle: " + circleText(m.oneCircle(group))
 			for _, id := range group {
-				changed = m.revert(id, text) || changed
+				changed = m.revert(id, "dependencies", reason, "remove one of them; what was in force stays") || changed
 			}
 		}
 		if !changed {
@@ -28,16 +28,16 @@ func (m *merger) breakCycles() {
 
 // revert takes back what a document says about id, and reports it; false if that
 // is done already.
-func (m *merger) revert(id child.ID, text string) bool {
+func (m *merger) revert(id child.ID, field, reason, hint string) bool {
 	e := m.entries[id]
 	bad := Problem{File: e.Origin.File, Document: e.Origin.Document, Child: id}
 	switch {
 	case e.made != nil:
-		bad = e.made.document.at("dependencies", "", "")
+		bad = e.made.document.at(field, "", "")
 	case m.before[id] != nil:
 		return false
 	}
-	bad.Reason, bad.Hint = "the dependencies form a circle: "+text, "remove one of them; what was in force stays"
+	bad.Reason, bad.Hint = reason, hint
 	m.next.Problems = append(m.next.Problems, bad)
 	if m.before[id] != nil {
 		m.stay(id, []Problem{bad})

@@ -77,7 +77,7 @@ func (f *manifestFields) checkRole(c *checker) {
 		return
 	}
 	holder := "worker"
-	if f.Kind != nil && *f.Kind == child.Supervisor {
+	if f.isSupervisor() {
 		holder = "supervisor"
 	}
 	switch role := *f.WorkRole; {

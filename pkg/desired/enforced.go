@@ -15,6 +15,7 @@ var unenforced = []struct {
 }{
 	{"command_permissions", func(s *child.Spec) bool { return s.CommandPermissions != nil }},
 	{"criticality", func(s *child.Spec) bool { return s.Criticality == child.Critical }},
+	{"failure_groups", func(s *child.Spec) bool { return len(s.FailureGroups) > 0 }},
 	{"health_check", func(s *child.Spec) bool { return s.HealthCheck != nil }},
 	{"hooks", func(s *child.Spec) bool { return s.Hooks != nil }},
 	{"readiness", func(s *child.Spec) bool { return s.Readiness != nil }},
@@ -24,6 +25,7 @@ var unenforced = []struct {
 	{"run_as.no_new_privs", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.NoNewPrivs }},
 	{"run_as.umask", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.Umask != "" }},
 	{"secrets", func(s *child.Spec) bool { return len(s.Secrets) > 0 }},
+	{"sidecar_of", func(s *child.Spec) bool { return s.SidecarOf != "" }},
 	{"strategy", func(s *child.Spec) bool { return s.Kind == child.Supervisor && s.Strategy != child.OneForOne }},
 }
 

@@ -21,7 +21,8 @@ type manifestFields struct {
 
 	Command      command        `json:"command" jsonschema:"minItems=1" for:"worker" about:"The program and its arguments: a list, or one string that is split as a shell splits words (no shell runs). Without it, the executable named like the child."`
 	Dependencies dependencyList `json:"dependencies" for:"worker" about:"Children that must have come so far before this one starts: names beside it, or ids."`
-	WorkRole     *string        `json:"work_role" jsonschema:"enum=service,enum=worker,enum=job,enum=sidecar,enum=supervisor" about:"A pack of defaults."`
+	WorkRole     *string        `json:"work_role" jsonschema:"enum=service,enum=worker,enum=job,enum=sidecar,enum=supervisor" about:"A pack of defaults; supervisor is the role of folders, the others are those of workers. Whatever is written wins."`
+	SidecarOf    *string        `json:"sidecar_of" jsonschema:"minLength=1" for:"worker" about:"The child that a sidecar (work_role: sidecar) belongs to: a name beside it, or an id."`
 	Suspend      *bool          `json:"suspend" jsonschema:"default=false" for:"worker" about:"Declared, but kept stopped."`
 	Protect      *bool          `json:"protect" jsonschema:"default=false" for:"worker" about:"A vanished manifest does not remove the child; only the remove command does."`
 	HealthCheck  *healthCheck   `json:"health_check" for:"worker" about:"Liveness: after max_retries failures in a row the attempt is replaced."`
@@ -32,8 +33,9 @@ type manifestFields struct {
 
 	inheritable
 
-	Strategy *child.Strategy `json:"strategy" jsonschema:"enum=one_for_one,enum=one_for_all,enum=rest_for_one,default=one_for_one" for:"supervisor" about:"Who else restarts when one child of the folder does."`
-	Defaults *inheritable    `json:"defaults" for:"supervisor" about:"Inherited by all children of the folder and of the folders below that do not say otherwise; the nearest folder wins."`
+	Strategy      *child.Strategy  `json:"strategy" jsonschema:"enum=one_for_one,enum=one_for_all,enum=rest_for_one,default=one_for_one" for:"supervisor" about:"Who else restarts when one child of the folder does."`
+	FailureGroups failureGroupList `json:"failure_groups" jsonschema:"minItems=1" for:"supervisor" about:"Children that share a restart limit of their own, by tag; the restarts of one group use up nobody else's."`
+	Defaults      *inheritable     `json:"defaults" for:"supervisor" about:"Inherited by all children of the folder and of the folders below that do not say otherwise; the nearest folder wins."`
 }
 
 // inheritable are the fields that a folder's defaults may set for its children:
@@ -61,6 +63,11 @@ type dependency struct {
 	Name      string           `json:"name" jsonschema:"required" about:"A name beside the child, or an id such as payments/db."`
 	Condition *child.Condition `json:"condition" jsonschema:"enum=started,enum=ready,enum=completed,default=ready" about:"How far it must have come."`
 	Restart   *bool            `json:"restart" jsonschema:"default=false" about:"Restart this child after that one was restarted."`
+}
+
+type failureGroup struct {
+	Tag          string        `json:"tag" jsonschema:"required,minLength=1,maxLength=63,pattern=^[A-Za-z0-9_][A-Za-z0-9_./:=-]*$" hint:"write one of the children's tags" about:"The children of the folder that carry this tag. A child that carries several belongs to the first, by alphabet."`
+	RestartLimit *restartLimit `json:"restart_limit" jsonschema:"required" about:"How many restarts of the group a window of time may hold; beyond it, the group is quarantined."`
 }
 
 type runAs struct {

@@ -55,10 +55,12 @@ func Merge(last *Set, seen Scan, p Policy) *Set {
 	m.placed = place(m.top, m.inForce)
 	stall := m.ask(m.keep())
 	m.render()
+	m.unchain()
 	m.breakCycles()
 	m.limit()
 	m.addFolders()
 	m.checkDependencies()
+	m.checkSidecars()
 	return m.finish(stall)
 }
 

@@ -139,7 +139,7 @@ func (p *placement) claimantsOf(f *folder) []claimant {
 			}
 		}
 	}
-	p.supervisor(f, supervisors)
+	p.supervisor(f, supervisors, all)
 	for _, sub := range p.foldersOf(f) {
 		all = append(all, claimant{key: strings.ToLower(sub.name()), name: sub.name(), folder: sub})
 	}
@@ -197,14 +197,14 @@ func (m *Manifest) at(field, reason, hint string) Problem {
 	return m.problem(Problem{Line: line, Column: column, Field: field, Reason: reason, Hint: hint})
 }
 
-// supervisor places the document that declares f itself.
-func (p *placement) supervisor(f *folder, documents []*Manifest) {
+// supervisor places the document that declares f itself. workers stand beside it.
+func (p *placement) supervisor(f *folder, documents []*Manifest, workers []claimant) {
 	want := f.name()
 	if f.path == "" {
 		want = string(child.RootSupervisor)
 	}
 	documents = slices.DeleteFunc(documents, func(m *Manifest) bool {
-		if bad, ok := p.turned(f, m); ok {
+		if bad, ok := p.turned(f, m, workers); ok {
 			p.report(bad)
 			return true
 		}
@@ -226,11 +226,14 @@ func (p *placement) supervisor(f *folder, documents []*Manifest) {
 
 // turned is the problem of a document that declared a child and now says that it
 // is a supervisor. A process cannot become a folder: the child stays as it is.
-func (p *placement) turned(f *folder, m *Manifest) (Problem, bool) {
+func (p *placement) turned(f *folder, m *Manifest, workers []claimant) (Problem, bool) {
 	id := child.Join(child.ID(f.path), m.Name)
 	e := p.inForce(id)
 	if e == nil || e.Spec.Kind == child.Supervisor || e.Origin.File != m.File {
 		return Problem{}, false
+	}
+	if slices.ContainsFunc(workers, func(c claimant) bool { return c.name == m.Name }) {
+		return Problem{}, false // another document declares the child
 	}
 	bad := m.at("kind", fmt.Sprintf("%s is a child; its manifest cannot turn it into a supervisor", id),
 		fmt.Sprintf("take this document away first, which stops the child; a supervisor is a folder: %s/ with manifests in it", id))

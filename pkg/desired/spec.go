@@ -34,6 +34,7 @@ func (m *Manifest) Spec(folder child.ID, chain []*Manifest, exists func(child.ID
 	if role == "worker" {
 		complement(s, &fields)
 		p.dependencies(folder, exists)
+		p.sidecar(folder, exists)
 		p.secrets()
 		p.backoff()
 	}
@@ -88,6 +89,21 @@ func (p *placing) dependencies(folder child.ID, exists func(child.ID) bool) {
 	}
 }
 
+// sidecar turns the name of a sidecar's primary into an id.
+func (p *placing) sidecar(folder child.ID, exists func(child.ID) bool) {
+	if p.spec.SidecarOf == "" {
+		return
+	}
+	own, primary := child.Join(folder, p.manifest.Name), Resolve(string(p.spec.SidecarOf), folder, exists)
+	p.spec.SidecarOf = primary
+	switch {
+	case primary == own:
+		p.problem("sidecar_of", "a child cannot be its own sidecar", "name the child that it accompanies")
+	case primary == child.RootSupervisor, strings.HasPrefix(string(own), string(primary)+"/"):
+		p.problem("sidecar_of", fmt.Sprintf("%s is the folder it stands in, not a child", primary), "name a child of that folder")
+	}
+}
+
 // secrets demands that each secret_ref is declared, here or in a default.
 func (p *placing) secrets() {
 	declared := map[string]bool{}
@@ -125,6 +141,7 @@ func normalise(s *child.Spec) {
 	s.Secrets = nilIfEmpty(s.Secrets)
 	slices.SortFunc(s.Dependencies, func(a, b child.Dependency) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(s.Environment, func(a, b child.EnvVar) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.FailureGroups, func(a, b child.FailureGroup) int { return cmp.Compare(a.Tag, b.Tag) })
 	slices.SortFunc(s.Secrets, func(a, b child.Secret) int { return cmp.Compare(a.Name, b.Name) })
 	if s.RunAs != nil {
 		s.RunAs.SupplementaryGroups = sortedSet(s.RunAs.SupplementaryGroups)

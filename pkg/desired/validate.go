@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 // This file holds the rules between the fields of one section. What a field
@@ -31,6 +33,13 @@ type secretList []secret
 
 func (l *secretList) check(c *checker) {
 	unique(c, *l, func(s secret) (string, string) { return s.Name, ".name" })
+}
+
+// failureGroupList are the failure groups of a folder.
+type failureGroupList []failureGroup
+
+func (l *failureGroupList) check(c *checker) {
+	unique(c, *l, func(g failureGroup) (string, string) { return g.Tag, ".tag" })
 }
 
 // unique reports the elements of a list that have the name of an earlier one.
@@ -166,4 +175,13 @@ func validStatuses(s string) bool {
 
 func (f *manifestFields) check(c *checker) {
 	f.checkRole(c)
+	isSidecar := f.WorkRole != nil && *f.WorkRole == "sidecar"
+	switch {
+	case isSidecar && f.SidecarOf == nil && !f.isSupervisor():
+		c.problem("work_role", "a sidecar belongs to another child, and none is named", "add sidecar_of: NAME")
+	case !isSidecar && f.SidecarOf != nil:
+		c.problem("sidecar_of", "is a field of sidecars", "add work_role: sidecar, or remove it")
+	}
 }
+
+func (f *manifestFields) isSupervisor() bool { return f.Kind != nil && *f.Kind == child.Supervisor }
