@@ -47,6 +47,10 @@ func (h Host) environment(s machine.Start, who identity) ([]string, error) {
 			vars[v.Name] = *v.Value
 		}
 	}
+	for _, kv := range s.Env {
+		name, value, _ := strings.Cut(kv, "=")
+		vars[name] = value
+	}
 	env := make([]string, 0, len(vars))
 	for name, value := range vars {
 		env = append(env, name+"="+value)

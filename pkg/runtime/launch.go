@@ -48,7 +48,7 @@ func (h Host) launch(s machine.Start) (shim.Launch, error) {
 	if err != nil {
 		return shim.Launch{}, err
 	}
-	path, args, err := h.command(s.Key.ID, spec, dir, valueOf(env, "PATH"))
+	path, args, err := h.command(s, dir, valueOf(env, "PATH"))
 	if err != nil {
 		return shim.Launch{}, err
 	}
@@ -62,9 +62,14 @@ func logPolicy(l child.Logs) logs.Policy {
 	return logs.Policy{MaxBytes: int64(l.MaxSizeMB * (1 << 20)), MaxFiles: l.MaxFiles, Timestamps: l.Timestamps}
 }
 
-// command is the executable and the argument list of a child.
-func (h Host) command(id child.ID, spec *child.Spec, dir, path string) (string, []string, error) {
-	args := spec.Command
+// command is the executable and the argument list of a child, or of what runs
+// beside it.
+func (h Host) command(s machine.Start, dir, path string) (string, []string, error) {
+	id, declared := s.Key.ID, s.Spec.Command
+	if s.Key.Role != child.Main {
+		declared = s.Command
+	}
+	args := declared
 	if len(args) == 0 {
 		args = []string{id.Name()}
 		if own := filepath.Join(h.BinDir, id.Name()); h.BinDir != "" && isExecutable(own) == nil {
@@ -82,7 +87,7 @@ func (h Host) command(id child.ID, spec *child.Spec, dir, path string) (string, 
 			return file, args, nil
 		}
 	}
-	if len(spec.Command) == 0 {
+	if len(declared) == 0 {
 		return "", nil, fmt.Errorf("no command: the manifest has none, and there is no executable %q in %s or in PATH=%s", name, h.BinDir, path)
 	}
 	return "", nil, fmt.Errorf("command %q: no such executable in PATH=%s", name, path)

@@ -30,7 +30,7 @@ type ShimProcesses struct {
 
 	mu     sync.Mutex
 	epoch  uint64          // counts the connections that were lost
-	starts []machine.Start // of this epoch; bounded by the tree: at most one a child
+	starts []machine.Start // of this epoch; bounded by the tree: at most one for a role of a child
 	shim   shim.Info
 }
 
@@ -188,10 +188,14 @@ func process(p shim.Process) machine.Process {
 // exited adds the last lines of output: the shim reports an exit only after the
 // output is in the file, and the next attempt starts only after this report.
 func (p *ShimProcesses) exited(r shim.Report) machine.Exited {
+	tail := r.Tail
+	if r.Key.Role == child.Main {
+		tail = logs.Tail(filepath.Join(p.stateDir, "logs", string(r.Key.ID)), tailLines)
+	}
 	return machine.Exited{
 		Key: r.Key, Attempt: r.Attempt, PID: r.PID, Code: r.Code, Signal: r.Signal,
 		CoreDumped: r.CoreDumped, OOMKilled: r.OOMKilled, Lost: r.Lost,
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Leftovers: r.Leftovers,
-		LogTail: logs.Tail(filepath.Join(p.stateDir, "logs", string(r.Key.ID)), tailLines),
+		LogTail: tail,
 	}
 }

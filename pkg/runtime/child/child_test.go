@@ -34,9 +34,32 @@ func TestPartsOfAnID(t *testing.T) {
 }
 
 func TestKeysAreOrderedByIncarnationFirst(t *testing.T) {
-	old, next, reborn := Key{"a", 1, 7}, Key{"a", 1, 8}, Key{"a", 2, 0}
+	at := func(incarnation uint64, g Generation) Key {
+		return Key{ID: "a", Incarnation: incarnation, Generation: g}
+	}
+	old, next, reborn := at(1, 7), at(1, 8), at(2, 0)
 	if !old.OlderThan(next) || !next.OlderThan(reborn) || reborn.OlderThan(old) || old.OlderThan(old) {
 		t.Error("want a#1.7 < a#1.8 < a#2.0, and none older than itself")
+	}
+}
+
+func TestKeysReadAsTheyAreWritten(t *testing.T) {
+	for _, k := range []Key{
+		{ID: "a", Incarnation: 1},
+		{ID: "payments/worker", Incarnation: 7, Generation: 3},
+		{ID: "payments/worker", Incarnation: 7, Generation: 3, Role: PreStop, Run: 2},
+	} {
+		if got, ok := ParseKey(k.String()); !ok || got != k {
+			t.Errorf("ParseKey(%q) = %v, %v", k, got, ok)
+		}
+	}
+	for _, s := range []string{"", "a", "a#", "a#1", "a#1.x", "a#1.2:", "a#1.2:pre_stop", "a#1.2:pre_stop.x", "a#1.2:pre_stop.0x", "a#01.2"} {
+		if got, ok := ParseKey(s); ok {
+			t.Errorf("ParseKey(%q) = %v, want nothing", s, got)
+		}
+	}
+	if k := (Key{ID: "a", Generation: 3, Role: PreStop, Run: 2}); k.Attempt() != (Key{ID: "a", Generation: 3}) || k.OlderThan(k) || !k.OlderThan(Key{ID: "a", Generation: 3, Role: PreStop, Run: 3}) {
+		t.Errorf("%v: attempt %v", k, k.Attempt())
 	}
 }
 

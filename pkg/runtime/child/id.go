@@ -79,25 +79,89 @@ type Attempt uint64
 // Key names one attempt for ever. Incarnation tells two children apart that had
 // the same ID one after the other (removed, then added again): the runtime gives
 // every added child a number that it never gave before.
+//
+// A key with a Role names a process beside the main one of that attempt: a hook
+// or an exec probe. Run tells those of one role apart, from 1.
 type Key struct {
 	ID          ID         `json:"id"`
 	Incarnation uint64     `json:"incarnation"`
 	Generation  Generation `json:"generation"`
+	Role        Role       `json:"role,omitempty"`
+	Run         uint64     `json:"run,omitempty"`
+}
+
+// Role is what a process of an attempt is for.
+type Role string
+
+// The roles. At most one process of each role of a child lives at any time.
+const (
+	Main           Role = "" // the child itself
+	PreStart       Role = "pre_start"
+	PostStart      Role = "post_start"
+	PreStop        Role = "pre_stop"
+	PostStop       Role = "post_stop"
+	LivenessProbe  Role = "liveness"
+	ReadinessProbe Role = "readiness"
+)
+
+// IsHook reports whether r is one of the hooks of a manifest.
+func (r Role) IsHook() bool {
+	return r == PreStart || r == PostStart || r == PreStop || r == PostStop
+}
+
+// Attempt is the key of the main process of k's attempt.
+func (k Key) Attempt() Key {
+	k.Role, k.Run = Main, 0
+	return k
 }
 
 // IsZero reports whether k names no attempt.
 func (k Key) IsZero() bool { return k == Key{} }
 
-// OlderThan reports whether k was issued before o. Only keys of one ID compare.
+// OlderThan reports whether k was issued before o. Only keys of one ID and one
+// role compare; those of two roles are put into some order.
 func (k Key) OlderThan(o Key) bool {
-	if k.Incarnation != o.Incarnation {
+	switch {
+	case k.Incarnation != o.Incarnation:
 		return k.Incarnation < o.Incarnation
+	case k.Generation != o.Generation:
+		return k.Generation < o.Generation
+	case k.Role != o.Role:
+		return k.Role < o.Role
 	}
-	return k.Generation < o.Generation
+	return k.Run < o.Run
 }
 
 // String is the key for logs and file names of people: "payments/worker#7.3" is
-// generation 3 of incarnation 7.
+// generation 3 of incarnation 7, "payments/worker#7.3:pre_stop.1" its first hook
+// of that role.
 func (k Key) String() string {
-	return fmt.Sprintf("%s#%d.%d", k.ID, k.Incarnation, k.Generation)
+	s := fmt.Sprintf("%s#%d.%d", k.ID, k.Incarnation, k.Generation)
+	if k.Role != Main {
+		s += fmt.Sprintf(":%s.%d", k.Role, k.Run)
+	}
+	return s
+}
+
+// ParseKey reads what String writes.
+func ParseKey(s string) (Key, bool) {
+	i := strings.LastIndexByte(s, '#')
+	if i < 0 {
+		return Key{}, false
+	}
+	k := Key{ID: ID(s[:i])}
+	numbers, beside, hasRole := strings.Cut(s[i+1:], ":")
+	var generation uint64
+	if _, err := fmt.Sscanf(numbers, "%d.%d", &k.Incarnation, &generation); err != nil {
+		return Key{}, false
+	}
+	k.Generation = Generation(generation)
+	if hasRole {
+		role, run, _ := strings.Cut(beside, ".")
+		k.Role = Role(role)
+		if _, err := fmt.Sscanf(run, "%d", &k.Run); err != nil {
+			return Key{}, false
+		}
+	}
+	return k, k.String() == s
 }

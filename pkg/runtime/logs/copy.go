@@ -47,6 +47,19 @@ func (w *Writer) CopyFrom(fd int) (int64, error) {
 	return n, nil
 }
 
+// CopySeen is CopyFrom for output that somebody else sees too: see gets each
+// piece once it is in the log, valid during the call.
+func (w *Writer) CopySeen(fd int, see func([]byte)) (int64, error) {
+	w.see = see
+	n, err := w.copySeen(fd)
+	w.see = nil
+	w.pipe.release()
+	if err != nil {
+		return n, fmt.Errorf("write log %s: %w", w.dir, err)
+	}
+	return n, nil
+}
+
 // copySpliced moves bytes without looking at them, except at the end of a file.
 func (w *Writer) copySpliced(fd int) (n int64, err error) {
 	if w.file == nil && waiting(fd) == 0 {
@@ -131,6 +144,9 @@ func (w *Writer) copySeen(fd int) (n int64, err error) {
 			}
 			midLine = src[used-1] != '\n'
 			n += int64(used)
+			if w.see != nil {
+				w.see(src[:used])
+			}
 			if err := w.pipe.take(fd, used); err != nil {
 				return n, err
 			}

@@ -21,6 +21,7 @@ type Writer struct {
 	now    func() time.Time
 	pipe   source
 	splice bool // false where the file system or the system has none
+	see    func([]byte)
 
 	// What is known of the current file. It need not be open, nor exist.
 	file *os.File

@@ -12,10 +12,16 @@ type Effect interface{ effect() }
 
 // Start asks for the attempt Key of a child. It is answered by Started or
 // StartFailed, or after a reconnection by Adopted.
+//
+// Where the key has a role, it asks for Command beside that attempt: as the same
+// user, in the same directory, with the same environment and Env.
 type Start struct {
 	Key     child.Key
 	Attempt child.Attempt
 	Spec    *child.Spec
+
+	Command []string // only with a role
+	Env     []string // NAME=value, over what the spec says; only with a role
 }
 
 // Signal asks for a signal to an attempt. Tree means the whole process tree,

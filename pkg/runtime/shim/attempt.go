@@ -10,7 +10,16 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
 
-// unit is what a shim knows of one ID.
+// place is where at most one attempt lives at a time: a child has one for itself
+// and one for each other role.
+type place struct {
+	id   child.ID
+	role child.Role
+}
+
+func placeOf(key child.Key) place { return place{key.ID, key.Role} }
+
+// unit is what a shim knows of one place.
 type unit struct {
 	last   child.Key    // the newest key for which a start was tried
 	failed *StartFailed // why there is no process of last, if that is so
@@ -66,6 +75,7 @@ type attempt struct {
 	out   int // the reading end of its output; -1: there is none
 
 	policy logs.Policy
+	tail   tail    // of its output; only of what is beside a main process
 	proc   process // fd -1: it ended before this shim began
 	ident  identity
 	mine   bool      // this process is its parent, and it is not reaped
@@ -105,6 +115,9 @@ func (a *attempt) line(kind lineKind) line {
 	}
 	return l
 }
+
+// isMain reports whether the attempt is a child itself, and not beside one.
+func (a *attempt) isMain() bool { return a.Key.Role == child.Main }
 
 // forgetDead lets those of dying go that are gone.
 func (a *attempt) forgetDead() {

@@ -6,7 +6,8 @@
 //
 // Promises of a shim, whatever is killed when:
 //
-//   - At most one attempt of an ID lives. A start is refused while an older one,
+//   - At most one attempt of an ID lives; beside it, one process of each other
+//     role of the key: hooks, and probes that are commands. A start is refused while an older one,
 //     or something it left behind, is alive, and when its key is not newer than
 //     the last. Starting one key twice starts it once.
 //   - A start is written down before it is tried. A child is born in a cgroup of

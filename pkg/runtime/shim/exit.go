@@ -13,7 +13,7 @@ func (s *server) copyOutput(a *attempt, hangup bool) {
 	if a.out < 0 {
 		return
 	}
-	n, err := a.log.CopyFrom(a.out)
+	n, err := s.copySome(a)
 	switch {
 	case err != nil:
 		if a.stuck.IsZero() {
@@ -208,7 +208,7 @@ func (s *server) drained(a *attempt) bool {
 		return true
 	}
 	for range 16 { // MiB; a pipe holds less
-		n, err := a.log.CopyFrom(a.out)
+		n, err := s.copySome(a)
 		if n == 0 && err == nil {
 			return true
 		}
@@ -238,6 +238,10 @@ func (s *server) finish(a *attempt) {
 		s.poll.unwatch(a.events)
 	}
 	s.reap(a)
+	if !a.isMain() {
+		a.report.Tail = a.tail.lines()
+		s.closeShared(a.Key.ID)
+	}
 	a.release()
 	_ = os.Remove(fifoPath(s.cfg.StateDir, a.Key))
 	delete(s.timed, a)

@@ -11,7 +11,7 @@ import (
 // protocolVersion changes when a brain and a shim of different versions would
 // misunderstand each other. A new field that may be missing does not change it:
 // a shim outlives many brains.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // maxFrame bounds one message. The largest ones are the list of 10,000 children
 // (about 3 MB) and a start with the largest environment that Linux takes (6 MB).

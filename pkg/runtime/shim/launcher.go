@@ -121,9 +121,8 @@ func (l *launcher) next() (job, bool) {
 // launch does one job from beginning to end.
 func (l *launcher) launch(j job) launched {
 	r := launched{n: j.n, out: -1}
-	writer, in, err := l.openOutput(j, &r)
+	in, err := l.openOutput(j, &r)
 	if err == nil {
-		r.log = writer
 		err = l.spawn(j, in, &r)
 		unix.Close(in)
 	}
@@ -147,22 +146,25 @@ func (r *launched) discard() {
 
 // openOutput opens the log and both ends of the FIFO. The child's end is open for
 // reading too: so the FIFO never breaks, even while no shim lives.
-func (l *launcher) openOutput(j job, r *launched) (*logs.Writer, int, error) {
-	writer, err := openLog(l.stateDir, j.Key.ID, j.Log)
-	if err != nil {
-		return nil, -1, fmt.Errorf("open its log: %w", err)
+// What runs beside a main process has no log of its own: see server.logFor.
+func (l *launcher) openOutput(j job, r *launched) (in int, err error) {
+	if j.Key.Role == child.Main {
+		if r.log, err = openLog(l.stateDir, j.Key.ID, j.Log); err != nil {
+			return -1, fmt.Errorf("open its log: %w", err)
+		}
+		// A full disk is no reason not to start: the output waits in the FIFO.
+		if err := r.log.Begin(markOfAttempt(j.Key, j.Attempt)); err != nil && !errors.Is(err, unix.ENOSPC) {
+			return -1, fmt.Errorf("open its log: %w", err)
+		}
 	}
-	mark := logs.Mark{Incarnation: j.Key.Incarnation, Generation: j.Key.Generation, Attempt: j.Attempt, StartedAt: time.Now()}
-	if err := writer.Begin(mark); err != nil && !errors.Is(err, unix.ENOSPC) {
-		writer.Close() // a full disk is no reason not to start: the output waits in the FIFO
-		return nil, -1, fmt.Errorf("open its log: %w", err)
+	if in, err = l.openFIFO(j, r); err != nil {
+		return -1, fmt.Errorf("make a pipe for its output: %w", err)
 	}
-	in, err := l.openFIFO(j, r)
-	if err != nil {
-		writer.Close()
-		return nil, -1, fmt.Errorf("make a pipe for its output: %w", err)
-	}
-	return writer, in, nil
+	return in, nil
+}
+
+func markOfAttempt(key child.Key, n child.Attempt) logs.Mark {
+	return logs.Mark{Incarnation: key.Incarnation, Generation: key.Generation, Attempt: n, StartedAt: time.Now()}
 }
 
 func (l *launcher) openFIFO(j job, r *launched) (in int, err error) {

@@ -13,34 +13,31 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
 
-// maxEntry is shorter than what file systems take (255), for ID and numbers.
-const maxEntry = 200
+// maxEntry is shorter than what file systems take (255), for ID, role and numbers.
+const maxEntry = 160
 
 // entryName is the name of an attempt's cgroup and of its FIFO, such as
-// "payments:worker.7.3". An ID cannot hold a colon or a dot.
+// "payments:worker.7.3" or "payments:worker.7.3.pre_stop.1". An ID cannot hold a colon or a dot.
 func entryName(key child.Key) string {
 	id := strings.ReplaceAll(string(key.ID), "/", ":")
 	if len(id) > maxEntry {
 		sum := sha256.Sum256([]byte(id))
 		id = id[:maxEntry-17] + "~" + hex.EncodeToString(sum[:8])
 	}
-	return fmt.Sprintf("%s.%d.%d", id, key.Incarnation, key.Generation)
+	name := fmt.Sprintf("%s.%d.%d", id, key.Incarnation, key.Generation)
+	if key.Role != child.Main {
+		name += fmt.Sprintf(".%s.%d", key.Role, key.Run)
+	}
+	return name
 }
 
 // parseMark is the key that a process is marked with, if it is one of tag's.
 func parseMark(mark, tag string) (child.Key, bool) {
 	name, ok := strings.CutSuffix(mark, "@"+tag)
-	i := strings.LastIndexByte(name, '#')
-	if !ok || i < 0 {
+	if !ok {
 		return child.Key{}, false
 	}
-	key := child.Key{ID: child.ID(name[:i])}
-	var generation uint64
-	if _, err := fmt.Sscanf(name[i+1:], "%d.%d", &key.Incarnation, &generation); err != nil {
-		return child.Key{}, false
-	}
-	key.Generation = child.Generation(generation)
-	return key, key.String() == name
+	return child.ParseKey(name)
 }
 
 // tagOf is 8 hexadecimal digits that stand for a state directory: its path and

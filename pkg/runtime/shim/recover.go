@@ -10,7 +10,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
-// past is what the table says of one ID.
+// past is what the table says of one place.
 type past struct {
 	last    child.Key
 	intent  *line // of a start of which no end was reported; nil: there is none
@@ -20,20 +20,20 @@ type past struct {
 
 // replay reads a table. It is void, and the result empty, if it was written
 // before a reboot or in another PID namespace: its numbers mean other processes.
-func replay(lines []line, boot string) (group string, ids map[child.ID]*past, exits map[child.Key]Report) {
-	ids, exits = map[child.ID]*past{}, map[child.Key]Report{}
+func replay(lines []line, boot string) (group string, places map[place]*past, exits map[child.Key]Report) {
+	places, exits = map[place]*past{}, map[child.Key]Report{}
 	if len(lines) == 0 || lines[0].Kind != lineHead || lines[0].Boot != boot {
-		return "", ids, exits
+		return "", places, exits
 	}
 	for _, l := range lines[1:] {
-		p := ids[l.Key.ID]
+		p := places[placeOf(l.Key)]
 		if p == nil {
-			p = &past{last: child.Key{ID: l.Key.ID}}
-			ids[l.Key.ID] = p
+			p = &past{last: child.Key{ID: l.Key.ID, Role: l.Key.Role}}
+			places[placeOf(l.Key)] = p
 		}
 		p.take(l, exits)
 	}
-	return lines[0].Group, ids, exits
+	return lines[0].Group, places, exits
 }
 
 func (p *past) take(l line, exits map[child.Key]Report) {
@@ -93,11 +93,11 @@ func (s *server) image() []line {
 
 // recover takes over what an earlier shim of this directory owned.
 func (s *server) recover(lines []line) {
-	group, ids, exits := replay(lines, s.boot)
+	group, places, exits := replay(lines, s.boot)
 	s.exits = exits
 	s.openGroups(group)
-	for id, p := range ids {
-		u := s.unitOf(id)
+	for _, p := range places {
+		u := s.unitOf(p.last)
 		u.last = p.last
 		if p.intent != nil {
 			s.takeOver(u, p)
@@ -271,7 +271,7 @@ func (s *server) takeStray(name string) bool {
 		if !ok || entryName(key) != name {
 			continue
 		}
-		u := s.unitOf(key.ID)
+		u := s.unitOf(key)
 		if u.cur != nil || key.OlderThan(u.last) {
 			return false
 		}
@@ -307,6 +307,9 @@ func (s *server) reopenOutput(a *attempt) {
 	if a.out, err = openReader(fifoPath(s.cfg.StateDir, a.Key)); err != nil {
 		a.out = -1
 		return // it was finished but for its report
+	}
+	if !a.isMain() {
+		return
 	}
 	if a.log, err = openLog(s.cfg.StateDir, a.Key.ID, a.policy); err != nil {
 		log.Printf("%s: its output cannot be kept: %v", a.Key, err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
 
 // Config is what a shim is made of.
@@ -47,14 +48,15 @@ type server struct {
 	conn     *conn // the brain; nil: none
 	chunk    [readChunk]byte
 
-	units    map[child.ID]*unit
+	units    map[place]*unit
 	attempts map[uint32]*attempt
 	mine     map[int]*attempt // by pid: children of this process that are not reaped
 	exits    map[child.Key]Report
-	timed    map[*attempt]struct{} // those with a due time: few
-	search   []*attempt            // those without a cgroup whose processes are wanted
-	count    uint32                // of attempts, to number them
-	starting int                   // jobs with the launcher
+	shared   map[child.ID]*logs.Writer // of hooks, while no main process has one
+	timed    map[*attempt]struct{}     // those with a due time: few
+	search   []*attempt                // those without a cgroup whose processes are wanted
+	count    uint32                    // of attempts, to number them
+	starting int                       // jobs with the launcher
 	done     bool
 
 	stale     time.Time // when to try again to write the table; zero: it is written
@@ -91,9 +93,9 @@ func newServer(cfg Config) (_ *server, err error) {
 	s := &server{
 		cfg: cfg, listener: -1,
 		info:  Info{PID: os.Getpid(), Version: cfg.Version, StartedAt: time.Now()},
-		units: map[child.ID]*unit{}, attempts: map[uint32]*attempt{}, mine: map[int]*attempt{},
+		units: map[place]*unit{}, attempts: map[uint32]*attempt{}, mine: map[int]*attempt{},
 		exits: map[child.Key]Report{}, timed: map[*attempt]struct{}{},
-		orphans: make(chan os.Signal, 1),
+		shared: map[child.ID]*logs.Writer{}, orphans: make(chan os.Signal, 1),
 	}
 	defer func() {
 		if err != nil {
@@ -314,6 +316,9 @@ func (s *server) close() {
 	for _, a := range s.attempts {
 		a.release()
 	}
+	for id := range s.shared {
+		s.closeShared(id)
+	}
 	if s.table != nil {
 		s.table.close()
 	}
@@ -334,9 +339,9 @@ func (s *server) clear() error {
 	for _, a := range s.attempts {
 		return fmt.Errorf("%d attempts are alive, %s (pid %d) among them", len(s.attempts), a.Key, a.PID)
 	}
-	for id, u := range s.units {
+	for at, u := range s.units {
 		if left := s.leftovers(u); len(left) > 0 {
-			return fmt.Errorf("something that %s left behind is alive: %s", id, left[0])
+			return fmt.Errorf("something that %s left behind is alive: %s", at.id, left[0])
 		}
 	}
 	s.groups.removeBase()

@@ -58,6 +58,9 @@ type Report struct {
 	StartedAt  time.Time     `json:"started_at"`
 	FinishedAt time.Time     `json:"finished_at"` // of the main process; when it was noticed, if Lost
 
+	// Tail are the last lines of output, of what ran beside a main process.
+	Tail []string `json:"tail,omitempty"`
+
 	// Leftovers are processes of the tree that survived SIGKILL for two seconds,
 	// as "pid 123 (name)". While they live the ID cannot be started.
 	Leftovers []string `json:"leftovers,omitempty"`

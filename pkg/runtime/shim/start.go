@@ -19,7 +19,7 @@ func (s *server) start(l Launch) {
 		s.send(message{StartFailed: s.failure(l.Key, fmt.Sprintf("start %q: not a whole launch", l.Path))})
 		return
 	}
-	u := s.unitOf(l.Key.ID)
+	u := s.unitOf(l.Key)
 	if s.repeat(u, l.Key) {
 		return
 	}
@@ -103,11 +103,12 @@ func (s *server) failure(key child.Key, reason string) *StartFailed {
 	return &StartFailed{Key: key, Reason: reason, At: time.Now()}
 }
 
-func (s *server) unitOf(id child.ID) *unit {
-	u := s.units[id]
+// unitOf is the unit that an attempt belongs to.
+func (s *server) unitOf(key child.Key) *unit {
+	u := s.units[placeOf(key)]
 	if u == nil {
-		u = &unit{last: child.Key{ID: id}}
-		s.units[id] = u
+		u = &unit{last: child.Key{ID: key.ID, Role: key.Role}}
+		s.units[placeOf(key)] = u
 	}
 	return u
 }
@@ -123,6 +124,9 @@ func (s *server) launch(u *unit, l Launch) {
 	}
 	u.cur, u.last, u.failed = a, l.Key, nil
 	s.starting++
+	if a.isMain() {
+		s.closeShared(l.Key.ID)
+	}
 	s.launcher.submit(job{Launch: l, n: a.n})
 }
 
@@ -195,7 +199,7 @@ func (s *server) watch(a *attempt) {
 
 // signal carries out a Signal, now or when the attempt has started.
 func (s *server) signal(r signalRequest) {
-	u := s.units[r.Key.ID]
+	u := s.units[placeOf(r.Key)]
 	if u == nil || u.cur == nil || u.cur.Key != r.Key {
 		return // it ended; its report says so
 	}
@@ -273,12 +277,12 @@ func (s *server) acknowledge(key child.Key) {
 	}
 	delete(s.exits, key)
 	s.write(line{Kind: lineAcked, Key: key})
-	if u := s.units[key.ID]; len(s.units) > maxFences && u != nil && u.cur == nil && len(u.left) == 0 && u.last == key {
-		delete(s.units, key.ID)
+	if u := s.units[placeOf(key)]; len(s.units) > maxFences && u != nil && u.cur == nil && len(u.left) == 0 && u.last == key {
+		delete(s.units, placeOf(key))
 	}
 }
 
-// maxFences bounds how many IDs without a process a shim remembers, 300 bytes
+// maxFences bounds how many places without a process a shim remembers, 300 bytes
 // each: beyond it, one whose last exit is acknowledged is forgotten. The brain
 // gives no key twice; the fence is the second lock on that door.
 const maxFences = 16384

@@ -21,7 +21,7 @@ type lineKind string
 
 const (
 	lineHead    lineKind = "head"    // whose table it is
-	lineFence   lineKind = "fence"   // the newest key of an ID, of which nothing else is left
+	lineFence   lineKind = "fence"   // the newest key of a place, of which nothing else is left
 	lineIntent  lineKind = "intent"  // a start will be tried
 	lineStarted lineKind = "started" // it runs
 	lineFailed  lineKind = "failed"  // it did not start
