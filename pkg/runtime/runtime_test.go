@@ -9,13 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var cause = child.Cause{RequestedBy: "test", Reason: "to see what happens"}
 

@@ -28,6 +28,8 @@ type ShimProcesses struct {
 	events   chan machine.Event
 	kick     chan struct{} // one slot: starts is not empty
 
+	probes probes
+
 	mu     sync.Mutex
 	epoch  uint64          // counts the connections that were lost
 	starts []machine.Start // of this epoch; bounded by the tree: at most one for a role of a child
@@ -112,7 +114,7 @@ func (p *ShimProcesses) resolve(ctx context.Context) {
 		for _, s := range starts {
 			launch, err := p.host.launch(s)
 			if failed := p.pass(epoch, launch, err); failed {
-				p.send(ctx, machine.StartFailed{Key: s.Key, Reason: err.Error(), At: time.Now()})
+				p.tell(ctx, machine.StartFailed{Key: s.Key, Reason: err.Error(), At: time.Now()})
 			}
 		}
 	}
@@ -139,8 +141,15 @@ func (p *ShimProcesses) translate(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case ev := <-p.client.Events():
-			p.send(ctx, p.translated(ev))
+			p.tell(ctx, p.translated(ev))
 		}
+	}
+}
+
+// tell passes an event to the tree, or to who waits for a probe.
+func (p *ShimProcesses) tell(ctx context.Context, ev machine.Event) {
+	if ev = p.withoutProbes(ev); ev != nil {
+		p.send(ctx, ev)
 	}
 }
 

@@ -109,6 +109,9 @@ func (r Role) IsHook() bool {
 	return r == PreStart || r == PostStart || r == PreStop || r == PostStop
 }
 
+// IsProbe reports whether r is a probe that is a command.
+func (r Role) IsProbe() bool { return r == LivenessProbe || r == ReadinessProbe }
+
 // Attempt is the key of the main process of k's attempt.
 func (k Key) Attempt() Key {
 	k.Role, k.Run = Main, 0

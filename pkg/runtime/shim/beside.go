@@ -56,7 +56,7 @@ func (s *server) copySome(a *attempt) (int64, error) {
 	switch {
 	case a.isMain():
 		return a.log.CopyFrom(a.out)
-	case !a.Key.Role.IsHook():
+	case a.Key.Role.IsProbe():
 		n, err := unix.Read(a.out, s.chunk[:])
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 			return 0, nil

@@ -96,7 +96,7 @@ func TestOutputOfAProbeIsInItsReportOnly(t *testing.T) {
 func TestAtMostOneProcessOfARoleLives(t *testing.T) {
 	b := newBench(t, "")
 	k := key("web", 0)
-	first, second := beside(k, child.ReadinessProbe, 1), beside(k, child.ReadinessProbe, 2)
+	first, second := beside(k, child.PostStart, 1), beside(k, child.PostStart, 2)
 	b.run(k, stay)
 	b.run(first, stay)
 

@@ -48,7 +48,7 @@ func TestBrainOfAnotherProtocolIsToldWhatToDo(t *testing.T) {
 	n, _ := conn.Read(answer)
 	m, _, ok, err := cutFrame(answer[:n])
 
-	if err != nil || !ok || !strings.Contains(m.Refused, "protocol 1, this reconciler 99") {
+	if err != nil || !ok || !strings.Contains(m.Refused, "protocol 2, this reconciler 99") {
 		t.Errorf("answer = %+v, %v", m, err)
 	}
 }
