@@ -1,6 +1,9 @@
 package runtime
 
 import (
+	"crypto/rand"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -11,6 +14,10 @@ import (
 var quiet = map[machine.FactKind]bool{
 	machine.ChildStarting: true, machine.ChildReady: true, machine.ChildPending: true,
 	machine.ChildUpdated: true, machine.StaleReportIgnored: true,
+	machine.CommandAccepted: true, machine.OperationChanged: true, machine.ChildStopCompleted: true, machine.ChildStopped: true,
+	machine.ChildRestarting: true, machine.RestartLimitUpdated: true, machine.RestartFenceEntered: true,
+	machine.RestartFenceAbort: true, machine.RestartFenceReleased: true, machine.RestartFenceCancelled: true,
+	machine.RestartConflict: true, machine.ShutdownOutcomeKnown: true,
 }
 
 var messages = map[machine.FactKind]string{
@@ -37,6 +44,30 @@ var messages = map[machine.FactKind]string{
 	machine.ShutdownCompleted:   "shutdown completed",
 	machine.ShimLost:            "connection to the shim lost; children run on",
 	machine.ShimConnected:       "connected to the shim",
+
+	machine.CommandAccepted:       "command accepted",
+	machine.CommandRefused:        "command refused",
+	machine.OperationChanged:      "operation changed",
+	machine.ChildStopCompleted:    "child's stop completed",
+	machine.ChildStopped:          "child at rest",
+	machine.ChildCompleted:        "child completed: it is not started again",
+	machine.ChildFailed:           "child failed: it is not started again",
+	machine.ChildRestarting:       "child is started again",
+	machine.RestartLimitUpdated:   "use of the restart limit changed",
+	machine.RestartFenceEntered:   "restart waits for the old attempt to end",
+	machine.RestartFenceAbort:     "restart kills the old attempt",
+	machine.RestartFenceReleased:  "the old attempt is gone; restarting",
+	machine.RestartFenceCancelled: "restart cancelled",
+	machine.RestartConflict:       "restart merged with the one that is pending",
+	machine.ShutdownOutcomeKnown:  "shutdown outcome",
+	machine.RuntimeStarted:        "runtime started",
+	machine.RuntimeEnded:          "runtime ended",
+}
+
+// newRun is a name that no other run has, in the order of time: the millisecond
+// that it began in, and something random, because clocks are set back.
+func newRun(now time.Time) string {
+	return strconv.FormatInt(now.UnixMilli(), 36) + strings.ToLower(rand.Text()[:4])
 }
 
 // tell logs facts and writes them to the journal.
@@ -68,6 +99,11 @@ func (r *Runtime) tell(facts []machine.Fact) {
 	r.journalFails = err != nil
 }
 
+// tellOfItself is a fact about the runtime, not about the tree.
+func (r *Runtime) tellOfItself(kind machine.FactKind, reason string) {
+	r.tell([]machine.Fact{{Kind: kind, Reason: reason, Correlation: r.cfg.Run}})
+}
+
 func pairs(f machine.Fact) []any {
 	var kv []any
 	add := func(key string, value any) { kv = append(kv, key, value) }
@@ -84,6 +120,17 @@ func pairs(f machine.Fact) []any {
 	if f.Exit != nil {
 		add("kind", string(f.Exit.Kind))
 		add("after", f.Exit.Duration.Duration().Round(time.Millisecond).String())
+	}
+	if c := f.Command; c != nil {
+		add("command", string(c.Verb))
+		add("command_id", string(c.ID))
+		add("result", string(c.Decision))
+		if c.Code != "" {
+			add("code", string(c.Code))
+		}
+	}
+	if f.To != "" {
+		add("to", f.To)
 	}
 	if f.Delay > 0 {
 		add("delay", f.Delay.Round(time.Millisecond).String())

@@ -41,6 +41,7 @@ func (e *EndedError) Error() string {
 type Outcome struct {
 	CommandID machine.CommandID
 	Decision  machine.Decision
+	Message   string          // for people: why there was nothing to do; mostly blank
 	Before    child.Operation // what the operator wanted before, and after
 	After     child.Operation
 }
@@ -49,7 +50,7 @@ type Outcome struct {
 // be called from any goroutine.
 type Handle struct {
 	r    *Runtime
-	last atomic.Uint64
+	last atomic.Uint64 // the number of the last command
 }
 
 // Add declares a new child and starts it as soon as its dependencies allow.
@@ -155,13 +156,15 @@ func (h *Handle) command(ctx context.Context, c machine.Command) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{CommandID: reply.To, Decision: reply.Decision, Before: reply.Before, After: reply.After}, nil
+	return Outcome{
+		CommandID: reply.To, Decision: reply.Decision, Message: reply.Message, Before: reply.Before, After: reply.After,
+	}, nil
 }
 
 // ask puts one command into the inbox and waits for its reply. A full inbox
 // slows the asker, never the loop.
 func (h *Handle) ask(ctx context.Context, c machine.Command) (machine.Reply, error) {
-	c.ID = machine.CommandID(h.last.Add(1))
+	c.ID = machine.CommandID(fmt.Sprintf("%s-%d", h.r.cfg.Run, h.last.Add(1)))
 	q := request{Command: c, reply: make(chan machine.Reply, 1)}
 	select {
 	case h.r.inbox <- q:

@@ -40,6 +40,10 @@ type Config struct {
 	StartSlots int              // starts under way at the same time
 	Seed       uint64           // of the jitter
 	Log        logr.Logger
+
+	// Run begins the IDs of all commands and must be another one for each run.
+	// New makes one from the time if it is blank.
+	Run string
 }
 
 // Runtime is the loop around the tree. Make it with New, let it Run once.
@@ -83,9 +87,12 @@ func New(cfg Config) (*Runtime, error) {
 		return nil, fmt.Errorf("runtime: %d start slots; at least one is needed", cfg.StartSlots)
 	}
 	now := time.Now()
+	if cfg.Run == "" {
+		cfg.Run = newRun(now)
+	}
 	r := &Runtime{
 		cfg:     cfg,
-		tree:    machine.Restore(machine.Config{StartSlots: cfg.StartSlots, Seed: cfg.Seed}, 0, now, cfg.Restored),
+		tree:    machine.Restore(machine.Config{StartSlots: cfg.StartSlots, Seed: cfg.Seed, Run: cfg.Run}, 0, now, cfg.Restored),
 		board:   newBoard(),
 		inbox:   make(chan request, inboxSize),
 		adopted: make(chan struct{}),
@@ -115,6 +122,7 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 	}()
 	r.alarm = time.NewTimer(time.Hour)
 	defer r.alarm.Stop()
+	r.tellOfItself(machine.RuntimeStarted, "")
 	r.carryOut()
 	for !r.tree.Done() {
 		select {
@@ -293,6 +301,7 @@ func (r *Runtime) completed() ExitReport {
 
 func (r *Runtime) finish(rep ExitReport) {
 	rep.CompletedAt = time.Now()
+	r.tellOfItself(machine.RuntimeEnded, fmt.Sprintf("state=%s, phase=%s: %s", rep.State, rep.Phase, rep.Reason))
 	r.mu.Lock()
 	r.report, r.state = &rep, rep.State
 	r.mu.Unlock()

@@ -38,6 +38,38 @@ type Entry struct {
 	Request     string           `json:"request_reason,omitempty"` // why it was requested, if Reason says something else
 	Delay       child.Millis     `json:"delay_ms,omitempty"`
 	Exit        *child.Exit      `json:"exit,omitempty"`
+
+	// CorrelationID is the same for all entries that follow from one command, or
+	// from one exit: its rest, its restart and the next attempt.
+	CorrelationID string `json:"correlation_id,omitempty"`
+
+	// What some types have.
+	Command *Command               `json:"command,omitempty"` // command_accepted, command_refused
+	From    string                 `json:"from,omitempty"`    // of a change
+	To      string                 `json:"to,omitempty"`
+	Target  child.Generation       `json:"target_generation,omitempty"` // of the attempt that a restart leads to
+	Limit   *child.RestartLimitUse `json:"restart_limit,omitempty"`
+}
+
+// Command is the audit of one command: with requested_by, request_reason and the
+// time of its entry, all that is to be known of it.
+type Command struct {
+	ID     machine.CommandID `json:"command_id"`
+	Verb   machine.Verb      `json:"verb"`
+	Target string            `json:"target"` // the path of the child; "/" for the whole tree
+	Signal string            `json:"signal,omitempty"`
+	Result machine.Decision  `json:"result"`
+	Code   machine.ErrorCode `json:"code,omitempty"` // why it was refused
+}
+
+func commandOf(f machine.Fact) *Command {
+	if f.Command == nil {
+		return nil
+	}
+	return &Command{
+		ID: f.Command.ID, Verb: f.Command.Verb, Target: f.Child.Path(), Signal: f.Command.Signal,
+		Result: f.Command.Decision, Code: f.Command.Code,
+	}
 }
 
 func entryOf(f machine.Fact, sequence uint64, wall time.Time) Entry {
@@ -45,7 +77,8 @@ func entryOf(f machine.Fact, sequence uint64, wall time.Time) Entry {
 		Sequence: sequence, Time: wall.UTC(), Type: f.Kind, ChildID: f.Child,
 		Generation: f.Generation, Attempt: f.Attempt, PID: f.PID,
 		Reason: f.Reason, RequestedBy: f.Cause.RequestedBy, Request: f.Cause.Reason,
-		Delay: child.Millis(f.Delay), Exit: f.Exit,
+		Delay: child.Millis(f.Delay), Exit: f.Exit, CorrelationID: f.Correlation,
+		Command: commandOf(f), From: f.From, To: f.To, Target: f.Target, Limit: f.Limit,
 	}
 	if e.Reason == "" {
 		e.Reason = e.Request

@@ -7,51 +7,81 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
-// command takes one request, and answers it unless it is a shutdown: that one is
-// answered when the tree is down.
+// command takes one request and tells of it, whatever becomes of it. It is
+// answered at once, unless it is a shutdown: that one is answered when the tree
+// is down.
 func (t *Tree) command(c Command) {
-	if field := blank(c.Cause); field != "" {
-		t.reject(c, ErrInvalid, field+" is blank; say who asks and why")
-		return
-	}
-	switch c.Verb {
-	case ShutdownTree:
-		t.shutdownTree(c)
-		return
-	case HurryUp:
-		t.hurryCommand(c)
-		return
-	}
-	if t.shutdown != nil && c.Verb != SendSignal {
-		t.reject(c, ErrShuttingDown, "the tree is shutting down: "+t.shutdown.cause.Reason)
-		return
-	}
-	if lacksSpec(c) {
-		t.reject(c, ErrInvalid, "spec is missing; "+string(c.Verb)+" needs one")
-		return
-	}
-	if c.Verb == Add {
-		t.add(c)
-		return
-	}
-	s, ok := t.children[c.Child]
-	switch {
-	case !ok:
-		t.reject(c, ErrChildNotFound, "child not found: "+string(c.Child))
-	case s.operation == child.Removed && c.Verb != Remove && c.Verb != SendSignal:
-		t.reject(c, ErrStillStopping, string(c.Child)+" is being removed; add it again once it is gone")
-	default:
-		before := s.operation
-		r := t.childCommand(s, c)
-		r.To, r.Before, r.After = c.ID, before, s.operation
+	at := len(t.out.facts)
+	r := t.decide(c)
+	r.To = c.ID
+	t.audit(at, c, r)
+	if c.Verb != ShutdownTree || r.Decision == Rejected || r.Report != nil {
 		t.reply(r)
 	}
 }
 
-func (t *Tree) childCommand(s *state, c Command) Reply {
-	if s.isSupervisor() && needsProcess(c.Verb) {
+func (t *Tree) decide(c Command) Reply {
+	s, ok := t.children[c.Child]
+	r := t.refusal(c, s)
+	switch {
+	case r.Decision == Rejected:
+		if ok {
+			r.Before, r.After = s.operation, s.operation
+		}
+	case c.Verb == ShutdownTree:
+		r = t.shutdownTree(c)
+	case c.Verb == HurryUp:
+		r = t.hurryCommand()
+	case c.Verb == Add:
+		r = t.add(c)
+	default:
+		r = t.commandOf(s, c)
+	}
+	return r
+}
+
+// refusal is why a command is not even looked at; its decision is blank when it is.
+func (t *Tree) refusal(c Command, s *state) Reply {
+	if field := blank(c.Cause); field != "" {
+		return refused(ErrInvalid, field+" is blank; say who asks and why")
+	}
+	switch {
+	case c.Verb == ShutdownTree || c.Verb == HurryUp:
+		return Reply{}
+	case t.shutdown != nil && c.Verb != SendSignal:
+		return refused(ErrShuttingDown, "the tree is shutting down: "+t.shutdown.cause.Reason)
+	case lacksSpec(c):
+		return refused(ErrInvalid, "spec is missing; "+string(c.Verb)+" needs one")
+	case c.Verb == Add && s == nil:
+		return Reply{}
+	case c.Verb == Add && s.operation == child.Removed:
+		return refused(ErrStillStopping, string(c.Child)+" is still being removed; add it again once it is gone")
+	case c.Verb == Add:
+		return refused(ErrChildExists, "child exists already: "+string(c.Child))
+	case s == nil:
+		return refused(ErrChildNotFound, "child not found: "+string(c.Child))
+	case s.operation == child.Removed && c.Verb != Remove && c.Verb != SendSignal:
+		return refused(ErrStillStopping, string(c.Child)+" is being removed; add it again once it is gone")
+	case s.isSupervisor() && needsProcess(c.Verb):
 		return refused(ErrInvalid, string(c.Child)+" is a supervisor and owns no process; "+string(c.Verb)+" its children instead")
 	}
+	return Reply{}
+}
+
+// commandOf carries out a command to one child. What follows belongs to the
+// command, if that changed the child's course; else the child goes on as it was.
+func (t *Tree) commandOf(s *state, c Command) Reply {
+	before, was := s.course(), s.correlation
+	s.correlation = t.correlation
+	r := t.childCommand(s, c)
+	if s.course() == before {
+		s.correlation = was
+	}
+	r.Before, r.After = before.operation, s.operation
+	return r
+}
+
+func (t *Tree) childCommand(s *state, c Command) Reply {
 	switch c.Verb {
 	case Update:
 		return t.update(s, c)
@@ -96,59 +126,44 @@ func refused(code ErrorCode, message string) Reply {
 	return Reply{Decision: Rejected, Code: code, Message: message}
 }
 
-func (t *Tree) reject(c Command, code ErrorCode, message string) {
-	r := refused(code, message)
-	r.To = c.ID
-	if s, ok := t.children[c.Child]; ok {
-		r.Before, r.After = s.operation, s.operation
-	}
-	t.reply(r)
-}
-
-func (t *Tree) shutdownTree(c Command) {
+// shutdownTree has no report before the tree is down: then replyReport answers.
+func (t *Tree) shutdownTree(c Command) Reply {
 	switch d := t.shutdown; {
 	case d == nil:
 		t.beginShutdown(c)
-	case d.report != nil:
-		t.replyReport(c.ID, true)
-	default:
+		return Reply{Decision: Accepted}
+	case d.report == nil:
 		d.waiting = append(d.waiting, c.ID)
 	}
+	return Reply{Decision: Idempotent, Report: t.shutdown.report, Message: "asked for already by " + t.shutdown.cause.RequestedBy}
 }
 
-func (t *Tree) hurryCommand(c Command) {
+func (t *Tree) hurryCommand() Reply {
 	switch {
 	case t.shutdown == nil:
-		t.reject(c, ErrInvalid, "no shutdown is under way; there is nothing to hurry")
+		return refused(ErrInvalid, "no shutdown is under way; there is nothing to hurry")
 	case t.shutdown.hurried || t.shutdown.report != nil:
-		t.reply(Reply{To: c.ID, Decision: Idempotent})
-	default:
-		t.hurryUp()
-		t.reply(Reply{To: c.ID, Decision: Accepted})
+		return Reply{Decision: Idempotent}
 	}
+	t.hurryUp()
+	return Reply{Decision: Accepted}
 }
 
-func (t *Tree) add(c Command) {
-	switch s, ok := t.children[c.Child]; {
-	case ok && s.operation == child.Removed:
-		t.reject(c, ErrStillStopping, string(c.Child)+" is still being removed; add it again once it is gone")
-		return
-	case ok:
-		t.reject(c, ErrChildExists, "child exists already: "+string(c.Child))
-		return
-	}
+func (t *Tree) add(c Command) Reply {
 	s := t.insert(c.Child, c.Spec, c.Origin)
 	t.factBy(s, ChildAdded, c.Cause)
 	t.idle(s)
 	t.tellDependants(s.id)
-	t.reply(Reply{To: c.ID, Decision: Accepted, After: s.operation})
+	return Reply{Decision: Accepted, After: s.operation}
 }
 
 func (t *Tree) remove(s *state, c Command) Reply {
 	if s.operation == child.Removed {
 		return Reply{Decision: Idempotent}
 	}
-	s.operation, s.hold, s.pendingRestart = child.Removed, nil, nil
+	t.setOperation(s, child.Removed, c.Cause)
+	s.hold = nil
+	t.cancelRestart(s, c.Cause.Reason)
 	t.save(s)
 	if s.hasAttempt() {
 		t.beginStop(s, string(Remove), c.Cause)
@@ -163,8 +178,8 @@ func (t *Tree) restart(s *state, c Command) Reply {
 	if s.spec.Suspend {
 		return refused(ErrInvalid, string(s.id)+" is suspended by its manifest; set suspend: false there to start it")
 	}
-	if s.pendingRestart != nil {
-		return Reply{Decision: AlreadyPending}
+	if p := s.pendingRestart; p != nil {
+		return t.conflict(s, p, c.Cause)
 	}
 	t.release(s, c.Cause)
 	return Reply{Decision: t.renew(s, Restart, c.Cause)}
@@ -177,6 +192,10 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 		t.idle(s)
 		return StartedImmediately
 	}
+	if s.pendingRestart == nil {
+		f := t.fact(s, RestartFenceEntered, cause.Reason)
+		f.Cause, f.Target = cause, s.fence
+	}
 	s.pendingRestart = &child.PendingRestart{
 		OldGeneration: s.generation, OldAttempt: s.attempt,
 		TargetGeneration: s.fence, Cause: cause,
@@ -188,10 +207,18 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 	return QueuedAfterStop
 }
 
+// conflict makes a restart one with the one that is pending.
+func (t *Tree) conflict(s *state, p *child.PendingRestart, cause child.Cause) Reply {
+	f := t.fact(s, RestartConflict, "one restart is pending already")
+	f.Cause, f.Target = cause, p.TargetGeneration
+	return Reply{Decision: AlreadyPending, Message: "a restart is pending already, asked for by " + p.Cause.RequestedBy + ": " + p.Cause.Reason}
+}
+
 // release ends a pause or a quarantine.
 func (t *Tree) release(s *state, cause child.Cause) {
 	if s.operation != child.Active {
-		s.operation, s.hold = child.Active, nil
+		t.setOperation(s, child.Active, cause)
+		s.hold = nil
 		t.factBy(s, ChildResumed, cause)
 		t.saveSync(s)
 	}
@@ -200,9 +227,10 @@ func (t *Tree) release(s *state, cause child.Cause) {
 // holdBack is a pause or a quarantine.
 func (t *Tree) holdBack(s *state, c Command, op child.Operation, how FactKind) Reply {
 	if s.operation == op {
-		return Reply{Decision: Idempotent}
+		return Reply{Decision: Idempotent, Message: string(op) + " already by " + s.hold.RequestedBy + ": " + s.hold.Reason}
 	}
-	s.operation, s.pendingRestart = op, nil
+	t.setOperation(s, op, c.Cause)
+	t.cancelRestart(s, c.Cause.Reason)
 	s.hold = &child.Hold{Cause: c.Cause, At: t.wall}
 	t.factBy(s, how, c.Cause)
 	if s.hasAttempt() {

@@ -105,10 +105,12 @@ func (t *Tree) tick() {
 
 // due does what is due of one child. Each part clears or moves its deadline.
 func (t *Tree) due(s *state) {
+	defer t.within(s.about())()
 	if s.stop != nil && s.stop.deadline.due(t.now) && (t.connected || s.stop.mustEnd) {
 		t.escalate(s)
 	}
 	if s.rest.due(t.now) {
+		t.fact(s, ChildRestarting, "its rest is over")
 		t.idle(s)
 	}
 	if s.live.retry.due(t.now) && t.connected {

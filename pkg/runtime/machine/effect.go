@@ -86,6 +86,7 @@ type Record struct {
 	StopState   child.StopState  `json:"stop_state,omitempty"`
 	Conditions  []Transition     `json:"conditions,omitempty"`
 	UpdatedAt   time.Time        `json:"updated_at,omitzero"`
+	Correlation string           `json:"correlation_id,omitempty"` // of its facts, until something new begins
 	Sync        bool             `json:"-"`
 
 	PendingRestart *child.PendingRestart `json:"pending_restart,omitempty"`
@@ -120,6 +121,16 @@ type Fact struct {
 	Cause      child.Cause
 	Delay      time.Duration
 	Exit       *child.Exit
+
+	// Correlation names what led to the fact, see correlation.go: facts that
+	// follow from one command or from one exit have the same. It is never blank.
+	Correlation string
+
+	// What some kinds have.
+	Command  *CommandFact           // CommandAccepted, CommandRefused
+	From, To string                 // of a change
+	Target   child.Generation       // of the attempt that a restart leads to
+	Limit    *child.RestartLimitUse // RestartLimitUpdated
 }
 
 // FactKind names a fact, in the past tense.
@@ -185,7 +196,7 @@ type Reply struct {
 	To       CommandID
 	Decision Decision
 	Code     ErrorCode // set when Rejected
-	Message  string    // for people, when Rejected
+	Message  string    // for people: why it was Rejected, or why there was nothing to do; may be blank
 	Before   child.Operation
 	After    child.Operation
 	Report   *ShutdownReport

@@ -31,8 +31,9 @@ const (
 	HurryUp      Verb = "hurry" // a shutdown under way: no more grace
 )
 
-// CommandID names one command in the journal and in its reply.
-type CommandID uint64
+// CommandID names one command in the journal and in its reply. Whoever gives it
+// keeps it unique, over restarts too.
+type CommandID string
 
 // Command is one request through the handle. It is answered by exactly one
 // Reply with the same ID.

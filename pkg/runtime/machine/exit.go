@@ -27,10 +27,15 @@ func (t *Tree) exited(ev Exited) {
 func (t *Tree) stale(key child.Key, reason string) {
 	t.out.facts = append(t.out.facts, Fact{
 		Kind: StaleReportIgnored, Child: key.ID, Generation: key.Generation, Reason: key.String() + ": " + reason,
+		Correlation: key.String(),
 	})
 }
 
 func (t *Tree) attemptExited(s *state, ev Exited) {
+	if s.stop == nil {
+		s.correlation = ev.Key.String()
+	}
+	defer t.within(s.about())()
 	asked := s.stop != nil && s.stop.sent
 	e := t.exitReport(s, ev, classify(ev, s.spec, asked))
 	f := t.fact(s, ChildExited, e.Reason)
@@ -71,7 +76,11 @@ func (t *Tree) exitReport(s *state, ev Exited, kind child.ExitKind) *child.Exit 
 func (t *Tree) ended(s *state, e *child.Exit) {
 	stopped := s.stop
 	t.answered(s)
-	s.live, s.stop, s.pendingRestart, s.failure = attempt{}, nil, nil, nil
+	if stopped != nil {
+		t.fact(s, ChildStopCompleted, stopped.cause.Reason).Cause = stopped.cause
+	}
+	t.fenceOpens(s)
+	s.live, s.stop, s.failure = attempt{}, nil, nil
 	if e != nil {
 		kept := s.exits[max(0, len(s.exits)-child.MaxExits+1):]
 		s.exits = append(slices.Clone(kept), e)
@@ -103,9 +112,13 @@ func (t *Tree) fell(s *state, e *child.Exit) {
 	s.phase = afterExit(s.spec.RestartPolicy, e.Kind)
 	t.save(s)
 	switch {
-	case s.phase != child.BackingOff:
+	case s.phase == child.Completed:
+		t.fact(s, ChildCompleted, e.Reason)
+	case s.phase == child.FailedPhase:
+		t.fact(s, ChildFailed, e.Reason)
 	case t.shutdown != nil:
 		s.phase = child.Stopped // the next run starts it
+		t.rested(s, child.BackingOff)
 	case !t.countRestart(s):
 		t.exhausted(s)
 	default:
@@ -116,8 +129,9 @@ func (t *Tree) fell(s *state, e *child.Exit) {
 // exhausted quarantines a child whose restart limit is used up.
 func (t *Tree) exhausted(s *state) {
 	reason := limitReason(s.spec.RestartLimit)
-	s.operation, s.phase = child.OperationQuarantined, child.Quarantined
 	s.hold = &child.Hold{Cause: child.Cause{RequestedBy: runtimeItself, Reason: reason}, At: t.wall}
+	t.setOperation(s, child.OperationQuarantined, s.hold.Cause)
+	s.phase = child.Quarantined
 	t.factBy(s, ChildQuarantined, s.hold.Cause)
 	t.saveSync(s)
 }
@@ -128,6 +142,7 @@ func (t *Tree) backOff(s *state, ran time.Duration, reason string) {
 	rest := jittered(s.lastDelay, s.spec.Backoff.JitterRatio, s.chance())
 	t.fact(s, BackoffScheduled, reason).Delay = rest
 	if rest <= 0 {
+		t.fact(s, ChildRestarting, "without a rest")
 		t.idle(s)
 		return
 	}

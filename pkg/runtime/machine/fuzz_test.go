@@ -60,7 +60,7 @@ type fuzzWorld struct {
 	keys    []child.Key // that were ever named in a Start
 	records []Record
 	highest map[child.ID]child.Key // the newest key that was started
-	command CommandID
+	command int
 }
 
 var fuzzIDs = []child.ID{"a", "b", "c", "f/d"}
@@ -74,11 +74,18 @@ func (w *fuzzWorld) byte() byte {
 	return b
 }
 
+func (w *fuzzWorld) id() CommandID {
+	w.command++
+	return CommandID(fmt.Sprint("cmd-", w.command))
+}
+
 func (w *fuzzWorld) wall() time.Time { return epochWall.Add(time.Duration(w.now)) }
 
 func (w *fuzzWorld) step(ev Event) {
 	w.t.Helper()
+	before, told := phasesOf(w.tree), len(w.tree.out.facts)
 	w.tree.Step(w.now, w.wall(), ev)
+	checkFacts(w.t, before, phasesOf(w.tree), w.tree.out.facts[told:])
 	if err := w.tree.Check(); err != nil {
 		w.t.Fatalf("after %T %+v: %v", ev, ev, err)
 	}
@@ -198,9 +205,8 @@ func (w *fuzzWorld) exit() Exited {
 
 func (w *fuzzWorld) commandEvent() Event {
 	verbs := []Verb{Add, Add, Add, Update, Replace, Remove, Restart, Pause, Resume, Quarantine, SendSignal, "nonsense"}
-	w.command++
 	c := Command{
-		ID: w.command, Verb: verbs[int(w.byte())%len(verbs)], Child: fuzzIDs[int(w.byte())%len(fuzzIDs)],
+		ID: w.id(), Verb: verbs[int(w.byte())%len(verbs)], Child: fuzzIDs[int(w.byte())%len(fuzzIDs)],
 		Cause: child.Cause{RequestedBy: "fuzz", Reason: "test"}, Signal: "SIGHUP",
 	}
 	switch w.byte() {
@@ -242,8 +248,7 @@ func (w *fuzzWorld) spec() *child.Spec {
 
 // goDown shuts down whatever is there; answers stay out, and it ends all the same.
 func (w *fuzzWorld) goDown() {
-	w.command++
-	w.step(Command{ID: w.command, Verb: ShutdownTree, Cause: child.Cause{RequestedBy: "fuzz", Reason: "end"}})
+	w.step(Command{ID: w.id(), Verb: ShutdownTree, Cause: child.Cause{RequestedBy: "fuzz", Reason: "end"}})
 	for i := 0; !w.tree.Done(); i++ {
 		next, ok := w.tree.Next()
 		if !ok || i > 100 { // four children in a row, each with a few stages

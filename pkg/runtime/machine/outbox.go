@@ -97,6 +97,7 @@ func (t *Tree) signal(key child.Key, name string) {
 func (t *Tree) fact(s *state, kind FactKind, reason string) *Fact {
 	t.out.facts = append(t.out.facts, Fact{
 		Kind: kind, Child: s.id, Generation: s.generation, Attempt: s.attempt, PID: s.live.pid, Reason: reason,
+		Correlation: s.about(),
 	})
 	return &t.out.facts[len(t.out.facts)-1]
 }
@@ -106,7 +107,7 @@ func (t *Tree) factBy(s *state, kind FactKind, cause child.Cause) {
 }
 
 func (t *Tree) treeFact(kind FactKind, reason string) {
-	t.out.facts = append(t.out.facts, Fact{Kind: kind, Reason: reason})
+	t.out.facts = append(t.out.facts, Fact{Kind: kind, Reason: reason, Correlation: t.correlation})
 }
 
 func (t *Tree) reply(r Reply) { t.out.replies = append(t.out.replies, r) }

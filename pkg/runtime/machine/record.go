@@ -19,7 +19,7 @@ func (t *Tree) record(s *state) Record {
 		PID: s.live.pid, StartedAt: s.live.startedAt,
 		NextStart: s.rest.wall, LastDelay: child.Millis(s.lastDelay), Quick: s.quick,
 		Exits: s.exits, Failure: s.failure, StopState: s.stopState, PendingRestart: s.pendingRestart,
-		UpdatedAt: s.updatedAt, Sync: s.sync,
+		UpdatedAt: s.updatedAt, Correlation: s.correlation, Sync: s.sync,
 	}
 	if s.live.ready {
 		r.ReadyAt = s.live.readyAt
@@ -69,7 +69,7 @@ func (t *Tree) restore(r Record) {
 		operation: r.Operation, hold: r.Hold, phase: r.Phase,
 		generation: r.Generation, attempt: r.Attempt,
 		lastDelay: r.LastDelay.Duration(), quick: r.Quick,
-		exits: slices.Clip(r.Exits), failure: r.Failure, updatedAt: r.UpdatedAt,
+		exits: slices.Clip(r.Exits), failure: r.Failure, updatedAt: r.UpdatedAt, correlation: r.Correlation,
 	})
 	s.fence = r.Fence
 	if r.Attempt > 0 {

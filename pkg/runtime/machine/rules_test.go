@@ -224,23 +224,29 @@ func TestBlankCauseIsRefusedNamingTheField(t *testing.T) {
 		w := newWorld(t, running("")...)
 
 		w.last = Ready{}
-		w.step(Command{ID: 9, Verb: Pause, Child: "a", Cause: row.cause})
+		w.step(Command{ID: "cmd-9", Verb: Pause, Child: "a", Cause: row.cause})
 
-		want := Ready{Replies: []Reply{{
-			To: 9, Decision: Rejected, Code: ErrInvalid, Message: row.want, Before: child.Active, After: child.Active,
-		}}}
+		want := Ready{
+			Facts: []Fact{{
+				Kind: CommandRefused, Child: "a", Attempt: 1, PID: 100, Reason: row.want, Cause: row.cause, Correlation: "cmd-9",
+				Command: &CommandFact{ID: "cmd-9", Verb: Pause, Decision: Rejected, Code: ErrInvalid},
+			}},
+			Replies: []Reply{{
+				To: "cmd-9", Decision: Rejected, Code: ErrInvalid, Message: row.want, Before: child.Active, After: child.Active,
+			}},
+		}
 		if diff := cmp.Diff(want, w.last); diff != "" {
 			t.Errorf("pause by %+v (-want +got):\n%s", row.cause, diff)
 		}
 	}
 }
 
-func TestRejectedCommandsLeaveNoTrace(t *testing.T) {
+func TestRejectedCommandsLeaveNoTraceButInTheAudit(t *testing.T) {
 	w := newWorld(t, "connect")
 
 	r := w.do("pause nobody")
 
-	if len(r.Records)+len(r.Effects)+len(r.Changed)+len(r.Facts) != 0 || len(w.tree.IDs()) != 0 {
+	if len(r.Records)+len(r.Effects)+len(r.Changed) != 0 || len(r.Facts) != 1 || r.Facts[0].Kind != CommandRefused || len(w.tree.IDs()) != 0 {
 		t.Errorf("a pause of an unknown child left %+v and the children %v", r, w.tree.IDs())
 	}
 }

@@ -77,7 +77,7 @@ func (w *world) trace(out *strings.Builder) {
 		fmt.Fprintf(out, "  effect   %s\n", effectWords(e))
 	}
 	for _, f := range w.last.Facts {
-		fmt.Fprintf(out, "  fact     %s\n", strings.TrimSpace(fmt.Sprintf("%s %s %s", f.Kind, f.Child, factDetail(f))))
+		fmt.Fprintf(out, "  fact     %s\n", factWords(f))
 	}
 	for _, r := range w.last.Replies {
 		fmt.Fprintf(out, "  reply    %s\n", replyDetail(r))
@@ -115,8 +115,24 @@ func recordWords(r Record) string {
 	return words
 }
 
+func factWords(f Fact) string {
+	words := string(f.Kind)
+	for _, part := range []string{string(f.Child), factDetail(f)} {
+		if part != "" {
+			words += " " + part
+		}
+	}
+	return words + " (" + f.Correlation + ")"
+}
+
 func factDetail(f Fact) string {
 	switch {
+	case f.Command != nil:
+		return fmt.Sprintf("%s, %s %s", f.Command.Verb, f.Command.Decision, f.Command.Code)
+	case f.To != "":
+		return strings.TrimSpace(fmt.Sprintf("%s to %s: %s", f.From, f.To, f.Reason))
+	case f.Limit != nil:
+		return fmt.Sprintf("%d of %d used", f.Limit.Used, f.Limit.Limit)
 	case f.Delay > 0:
 		return fmt.Sprintf("for %s: %s", f.Delay, f.Reason)
 	case f.Exit != nil:

@@ -20,15 +20,16 @@ var stageNames = [...]string{"request_stop", "graceful_drain", "abort_stragglers
 
 // shutdown is a shutdown of the whole tree under way, or over.
 type shutdown struct {
-	cause     child.Cause
-	startedAt time.Time
-	waiting   []CommandID // who gets the report; the first asked first
-	stage     int
-	hurried   bool
-	left      int // children without an outcome
-	draining  int // those of them that are being stopped
-	outcomes  []ShutdownOutcome
-	report    *ShutdownReport // set when it is over
+	cause       child.Cause
+	correlation string
+	startedAt   time.Time
+	waiting     []CommandID // who gets the report; the first asked first
+	stage       int
+	hurried     bool
+	left        int // children without an outcome
+	draining    int // those of them that are being stopped
+	outcomes    []ShutdownOutcome
+	report      *ShutdownReport // set when it is over
 }
 
 // ending is one child's part in a shutdown.
@@ -45,8 +46,8 @@ func (d *shutdown) stopCause() child.Cause {
 
 // beginShutdown stops every child, dependants before what they depend on.
 func (t *Tree) beginShutdown(c Command) {
-	t.shutdown = &shutdown{cause: c.Cause, startedAt: t.wall, waiting: []CommandID{c.ID}}
-	t.out.facts = append(t.out.facts, Fact{Kind: ShutdownRequested, Reason: c.Cause.Reason, Cause: c.Cause})
+	t.shutdown = &shutdown{cause: c.Cause, correlation: t.correlation, startedAt: t.wall, waiting: []CommandID{c.ID}}
+	t.shutdownFact(ShutdownRequested, c.Cause.Reason).Cause = c.Cause
 	ids := t.IDs()
 	for _, id := range ids {
 		t.enterShutdown(t.children[id])
@@ -66,6 +67,7 @@ func (t *Tree) beginShutdown(c Command) {
 
 // enterShutdown gives a child without an attempt its outcome, and counts others.
 func (t *Tree) enterShutdown(s *state) {
+	t.follow(s)
 	if s.phase == child.Starting && !s.live.asked {
 		t.beginStop(s, whyShutdown, t.shutdown.stopCause()) // a busy start between two tries ends at once
 	}
@@ -97,6 +99,7 @@ func (t *Tree) drain(s *state) {
 	if s.shutdown.draining || !s.shutdown.left {
 		return
 	}
+	defer t.within(t.shutdown.correlation)()
 	s.shutdown.draining = true
 	t.shutdown.draining++
 	if s.stop != nil && s.stop.stage == stopGivenUp {
@@ -200,6 +203,13 @@ func (t *Tree) outcome(s *state, status OutcomeStatus, stage int, e *child.Exit)
 		o.Reason = e.Reason
 	}
 	t.shutdown.outcomes = append(t.shutdown.outcomes, o)
+	f := t.fact(s, ShutdownOutcomeKnown, o.Reason)
+	f.Correlation, f.To = t.shutdown.correlation, string(status)
+}
+
+func (t *Tree) shutdownFact(kind FactKind, reason string) *Fact {
+	t.out.facts = append(t.out.facts, Fact{Kind: kind, Reason: reason, Correlation: t.shutdown.correlation})
+	return &t.out.facts[len(t.out.facts)-1]
 }
 
 // straggles notes that a child did not stop in time.
@@ -211,8 +221,9 @@ func (t *Tree) straggles() {
 
 func (t *Tree) reach(stage int) {
 	if stage > t.shutdown.stage {
+		f := t.shutdownFact(ShutdownPhaseChange, stageNames[stage])
+		f.From, f.To = stageNames[t.shutdown.stage], stageNames[stage]
 		t.shutdown.stage = stage
-		t.treeFact(ShutdownPhaseChange, stageNames[stage])
 	}
 }
 
@@ -260,7 +271,7 @@ func (t *Tree) complete() {
 		Cause: d.cause, StartedAt: d.startedAt, CompletedAt: t.wall,
 		Phase: stageNames[d.stage], Outcomes: d.outcomes,
 	}
-	t.out.facts = append(t.out.facts, Fact{Kind: ShutdownCompleted, Reason: d.cause.Reason, Cause: d.cause})
+	t.shutdownFact(ShutdownCompleted, d.cause.Reason).Cause = d.cause
 	for i, id := range d.waiting {
 		t.replyReport(id, i > 0)
 	}

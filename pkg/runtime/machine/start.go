@@ -167,6 +167,9 @@ func (t *Tree) failedToStart(s *state, ev StartFailed) {
 		Incarnation: s.incarnation, Generation: s.generation, Attempt: s.attempt,
 		Kind: child.StartFailure, Reason: ev.Reason, StartedAt: at, FinishedAt: at,
 	}
+	if s.stop == nil {
+		s.correlation = ev.Key.String()
+	}
 	t.fact(s, ChildStartFailed, ev.Reason).Exit = e
 	t.ended(s, e)
 	if !s.gone && s.wanted() && t.shutdown == nil {

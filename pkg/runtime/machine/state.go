@@ -47,6 +47,9 @@ type state struct {
 	observed   uint64                 // the manifest's generation that was acted on
 	updatedAt  time.Time
 
+	correlation string // what its facts belong to, see correlation.go
+	toldUsed    int    // the use of its restart limit that was told last
+
 	alarm    alarm
 	ticket   uint64 // the place in the queue for a start slot; 0: not in it
 	offers   offer  // what its dependants were last told
@@ -132,6 +135,7 @@ func (s *state) idlePhase() child.Phase {
 // idle brings a child without an attempt to where its manifest and commands
 // want it. In a shutdown nothing waits for a start.
 func (t *Tree) idle(s *state) {
+	before := s.phase
 	s.rest = moment{}
 	s.phase = s.idlePhase()
 	if t.shutdown != nil && s.phase == child.Pending {
@@ -147,6 +151,7 @@ func (t *Tree) idle(s *state) {
 	if folder {
 		t.becomeReady(s)
 	}
+	t.rested(s, before)
 	t.save(s)
 }
 

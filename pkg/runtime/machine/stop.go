@@ -56,6 +56,7 @@ const (
 // beginStop stops the attempt of a child. One that is being stopped is only told
 // the newest reason.
 func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
+	t.follow(s)
 	if s.stop != nil {
 		s.stop.why, s.stop.cause = why, cause
 		t.save(s)
@@ -122,6 +123,9 @@ func (t *Tree) kill(s *state, why string) {
 	t.sendStop(s, sigkill)
 	if t.connected {
 		t.fact(s, ChildKilled, why)
+	}
+	if p := s.pendingRestart; p != nil {
+		t.fact(s, RestartFenceAbort, why).Target = p.TargetGeneration
 	}
 	t.save(s)
 	t.straggles()

@@ -17,6 +17,10 @@ type Config struct {
 	// Seed makes the jitter of the rests between restarts reproducible. Each
 	// child has a generator of its own, seeded by this and its ID.
 	Seed uint64
+
+	// Run names this life of the runtime in the correlation of facts that belong
+	// to no command and to no attempt. It should be unique over restarts.
+	Run string
 }
 
 // Tree is all children of one runtime and the rules between them. It is not
@@ -25,6 +29,8 @@ type Tree struct {
 	cfg  Config
 	now  Instant   // of the step under way
 	wall time.Time // for display and records only
+
+	correlation string // of the step under way, see correlation.go
 
 	children    map[child.ID]*state
 	sorted      []child.ID // the keys of children; nil when it must be made anew
@@ -59,6 +65,7 @@ func New(cfg Config) *Tree {
 // recorded. What the event leads to is collected until Ready is called.
 func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
 	t.now, t.wall = max(now, t.now), wall
+	defer t.within(t.beginning(ev))()
 	switch ev := ev.(type) {
 	case Command:
 		t.command(ev)
@@ -104,6 +111,7 @@ func (t *Tree) settle() {
 // conditions, its deadline, and what its dependants see of it.
 func (t *Tree) look(s *state) {
 	t.await(s)
+	t.tellLimit(s)
 	t.refreshConditions(s)
 	at, on := t.wake(s)
 	t.alarms.set(&s.alarm, at, on)
@@ -127,7 +135,9 @@ func (t *Tree) lookAt(s *state) {
 // insert makes a new child, of an incarnation that was never given before.
 func (t *Tree) insert(id child.ID, spec *child.Spec, origin child.Origin) *state {
 	t.incarnation++
-	return t.put(&state{id: id, incarnation: t.incarnation, spec: spec, origin: origin, operation: child.Active})
+	return t.put(&state{
+		id: id, incarnation: t.incarnation, spec: spec, origin: origin, operation: child.Active, correlation: t.correlation,
+	})
 }
 
 func (t *Tree) put(s *state) *state {

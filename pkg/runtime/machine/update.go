@@ -69,7 +69,7 @@ func (t *Tree) releaseQuarantine(s *state, cause child.Cause) {
 func (t *Tree) applySpec(s *state, cause child.Cause) {
 	switch {
 	case s.hasAttempt() && s.spec.Suspend:
-		s.pendingRestart = nil
+		t.cancelRestart(s, "suspended by its manifest")
 		t.beginStop(s, whySuspend, cause)
 	case s.hasAttempt():
 	case s.spec.Suspend, s.phase == child.Stopped:

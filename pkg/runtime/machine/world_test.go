@@ -18,7 +18,7 @@ type world struct {
 	tree    *Tree
 	now     Instant
 	records []Record
-	command CommandID
+	command int // the number of the last one
 	specs   map[child.ID]*child.Spec
 	last    Ready // of the last line
 }
@@ -129,7 +129,7 @@ func (w *world) advance(d time.Duration) {
 
 func (w *world) commandOf(f []string) Command {
 	w.command++
-	c := Command{ID: w.command, Verb: Verb(f[0]), Cause: child.Cause{RequestedBy: "alice", Reason: "manual " + f[0]}}
+	c := Command{ID: CommandID(fmt.Sprint("cmd-", w.command)), Verb: Verb(f[0]), Cause: child.Cause{RequestedBy: "alice", Reason: "manual " + f[0]}}
 	if c.Verb == "shutdown" {
 		c.Verb = ShutdownTree
 	}

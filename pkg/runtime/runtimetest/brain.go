@@ -273,9 +273,9 @@ func (b *brain) publish(id child.ID) {
 }
 
 func (b *brain) reply(r machine.Reply) {
-	b.s.logf("brain: answers %d: %s %s %s", r.To, r.Decision, r.Code, r.Message)
+	b.s.logf("brain: answers %s: %s %s %s", r.To, r.Decision, r.Code, r.Message)
 	if _, ok := b.asked[r.To]; !ok {
-		b.s.failf("reply to command %d, which was not asked or was answered before", r.To)
+		b.s.failf("reply to command %s, which was not asked or was answered before", r.To)
 	}
 	delete(b.asked, r.To)
 	b.s.operator.answered(r)
@@ -286,7 +286,7 @@ func (b *brain) reply(r machine.Reply) {
 func (b *brain) allAnswered() {
 	for _, id := range slices.Sorted(maps.Keys(b.asked)) {
 		if b.asked[id] != machine.ShutdownTree {
-			b.s.failf("command %d (%s) was not answered", id, b.asked[id])
+			b.s.failf("command %s (%s) was not answered", id, b.asked[id])
 		}
 	}
 }

@@ -27,7 +27,7 @@ type operator struct {
 	ids     []child.ID
 	desired map[child.ID]*wish
 	version uint64
-	last    machine.CommandID
+	last    int // the number of the last command
 	asked   map[machine.CommandID]machine.Command
 	planned map[child.ID]bool // an action of the planner waits for its answer
 	retry   map[child.ID]time.Duration
@@ -132,9 +132,9 @@ func (o *operator) reconcile() {
 
 func (o *operator) ask(c machine.Command) machine.CommandID {
 	o.last++
-	c.ID = o.last
+	c.ID = machine.CommandID(fmt.Sprint(o.last))
 	o.asked[c.ID] = c
-	o.s.logf("operator: command %d: %s %s", c.ID, c.Verb, c.Child)
+	o.s.logf("operator: command %s: %s %s", c.ID, c.Verb, c.Child)
 	o.s.brain.inbox = append(o.s.brain.inbox, c)
 	return c.ID
 }
@@ -189,18 +189,18 @@ func (o *operator) shutdown() {
 func (o *operator) answered(r machine.Reply) {
 	c, ok := o.asked[r.To]
 	if !ok {
-		o.s.failf("reply to command %d, which nobody asked", r.To)
+		o.s.failf("reply to command %s, which nobody asked", r.To)
 	}
 	delete(o.asked, r.To)
 	o.s.truth.answered(r)
 	rejected := r.Decision == machine.Rejected
 	switch {
 	case c.Child == ghost && r.Code != machine.ErrChildNotFound && r.Code != machine.ErrShuttingDown && r.Code != machine.ErrInvalid:
-		o.s.failf("command %d to an unknown child: %s %s", r.To, r.Decision, r.Code)
+		o.s.failf("command %s to an unknown child: %s %s", r.To, r.Decision, r.Code)
 	case c.Cause.Reason == " " && !rejected:
-		o.s.failf("command %d without a reason: %s", r.To, r.Decision)
+		o.s.failf("command %s without a reason: %s", r.To, r.Decision)
 	case rejected && (r.Code == "" || r.Message == ""):
-		o.s.failf("command %d (%s %s) is rejected without code or message", r.To, c.Verb, c.Child)
+		o.s.failf("command %s (%s %s) is rejected without code or message", r.To, c.Verb, c.Child)
 	case c.Verb == machine.ShutdownTree:
 		o.report = r.Report
 		o.s.count.Shutdowns++

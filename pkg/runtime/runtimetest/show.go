@@ -16,7 +16,7 @@ func show(v any) shown { return shown{v} }
 func (s shown) String() string {
 	switch v := s.v.(type) {
 	case machine.Command:
-		return fmt.Sprintf("command %d: %s %s", v.ID, v.Verb, v.Child)
+		return fmt.Sprintf("command %s: %s %s", v.ID, v.Verb, v.Child)
 	case machine.Started:
 		return fmt.Sprintf("started %s, pid %d", v.Key, v.PID)
 	case machine.StartFailed:
