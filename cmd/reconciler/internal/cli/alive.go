@@ -43,10 +43,13 @@ func (a *app) notice(r *status.Runtime) string {
 	return ""
 }
 
-// count is "1 problem" or "3 problems".
-func count(n int, what string) string {
-	if n == 1 {
+// count is "1 problem" or "3 problems"; a plural that is not formed by an s follows.
+func count(n int, what string, plural ...string) string {
+	switch {
+	case n == 1:
 		return "1 " + what
+	case len(plural) > 0:
+		return fmt.Sprintf("%d %s", n, plural[0])
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/desired"
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 // The exit codes of diff, which are those of diff(1) and kubectl diff.
@@ -23,21 +24,33 @@ const diffExamples = `  # What would the next look at ./manifests do?
   # What would these manifests change on this machine?
   reconciler diff ~/src/manifests
 
-  # In a script
-  reconciler diff -o json | jq -r '.[] | select(.action == "replace") | .child_id'`
+  # In a pipeline: what does this commit do to what runs, as annotations of the files?
+  git worktree add ../before origin/main
+  reconciler diff --from ../before/manifests manifests -o github
+
+  # In a script: what would be restarted?
+  reconciler diff -o json | jq -r '.[] | select(.effect == "restart") | .child_id'`
+
+// diffFlags are what diff was asked for.
+type diffFlags struct {
+	output   string
+	from     string
+	anyOwner bool
+	source   SourceFlags
+}
 
 func (a *app) diffCommand() *cobra.Command {
-	var output string
-	var source SourceFlags
+	var f diffFlags
 	cmd := &cobra.Command{
 		Use:   "diff [DIR]",
 		Short: "Show what a reconcile would do and why, field by field",
 		Long: `Show what a reconcile would do and why, field by field: the manifests compared with
-what the state directory holds. It changes nothing.
+what the state directory holds, or with --from with those of another directory, as if
+all of those ran. It changes nothing and needs no running reconciler.
 
 "replace" restarts a child, "update" does not. Values of environment variables are
 not shown. The exit code is 0 when there is nothing to do, 1 when there is
-something, 2 after an error.`,
+something, 2 after an error. With --from nothing is held back, however much vanishes.`,
 		Example: diffExamples,
 		Args:    args(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -48,15 +61,20 @@ something, 2 after an error.`,
 			if len(dirs) == 1 {
 				dir = dirs[0]
 			}
-			if err := oneOf("output", output, "text", "json"); err != nil {
+			if err := oneOf("output", f.output, "text", "json", "github"); err != nil {
 				return err
 			}
-			return asDiffError(a.diff(dir, source, output, cmd.OutOrStdout(), cmd.ErrOrStderr()))
+			return asDiffError(a.diff(dir, f, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},
 	}
-	source.add(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	completeValues(cmd, "output", "text", "json")
+	f.source.add(cmd)
+	cmd.Flags().StringVar(&f.from, "from", "", "compare with the manifests of this `DIR` instead of what runs")
+	cmd.Flags().BoolVar(&f.anyOwner, "any-owner", false, "as root, accept manifests that others may write: for a checkout in a pipeline")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json, or github: annotations of a workflow")
+	if err := cmd.MarkFlagDirname("from"); err != nil {
+		panic("cli: the flag was just defined: " + err.Error())
+	}
+	completeValues(cmd, "output", "text", "json", "github")
 	return cmd
 }
 
@@ -69,12 +87,19 @@ func asDiffError(err error) error {
 	return &exitError{diffError, err}
 }
 
-func (a *app) diff(dir string, source SourceFlags, output string, out, messages io.Writer) error {
-	have, err := a.currentState()
+func (a *app) diff(dir string, f diffFlags, out, messages io.Writer) error {
+	have, err := a.before(f, messages)
 	if err != nil {
 		return err
 	}
-	want, err := wanted(dir, source, have)
+	o := desired.Options{Root: dir, MaxRemovals: f.source.MaxRemovals, AllowEmpty: f.source.AllowEmpty, AnyOwner: f.anyOwner}
+	if f.from != "" {
+		if err := checkDirectory(dir); err != nil {
+			return err
+		}
+		o.AllowEmpty, o.MaxRemovals = true, nothingHeld
+	}
+	want, err := look(o, have)
 	if err != nil {
 		return err
 	}
@@ -82,14 +107,40 @@ func (a *app) diff(dir string, source SourceFlags, output string, out, messages 
 	for _, id := range reconcile.Protected(want, have) {
 		fmt.Fprintf(messages, "%s has no manifest any more and is kept: its last one said protect: true\n", id)
 	}
-	plan := reconcile.Plan(want, have)
-	if err := printPlan(plan, output, out); err != nil {
+	all := changes(want, have, dir)
+	if err := printDiff(all, f.output, out); err != nil {
 		return err
 	}
-	if len(plan) > 0 {
+	if len(all) > 0 {
+		fmt.Fprintf(messages, "%s: %s\n", count(len(all), "child", "children"), summary(all))
 		return silently(diffSome)
 	}
 	return nil
+}
+
+// nothingHeld lets every removal through.
+var nothingHeld = func() desired.MaxRemovals {
+	m, err := desired.ParseMaxRemovals("100%")
+	if err != nil {
+		panic("cli: " + err.Error())
+	}
+	return m
+}()
+
+// before is what the manifests are compared with.
+func (a *app) before(f diffFlags, messages io.Writer) ([]*child.Snapshot, error) {
+	if f.from == "" {
+		return a.currentState()
+	}
+	if err := checkDirectory(f.from); err != nil {
+		return nil, err
+	}
+	set, err := desired.Look(desired.Options{Root: f.from, AllowEmpty: true, AnyOwner: f.anyOwner})
+	if err != nil {
+		return nil, err
+	}
+	say(messages, f.from, set)
+	return asRunning(set), nil
 }
 
 // say tells what keeps the directory from being followed to the letter.
@@ -102,22 +153,12 @@ func say(messages io.Writer, dir string, set *desired.Set) {
 	}
 }
 
-func printPlan(plan []reconcile.Action, output string, out io.Writer) error {
-	if output == "json" {
-		if plan == nil {
-			plan = []reconcile.Action{}
-		}
-		return writeJSON(out, plan)
+func printDiff(all []change, output string, out io.Writer) error {
+	switch output {
+	case "json":
+		return writeJSON(out, all)
+	case "github":
+		return annotateChanges(all, out)
 	}
-	for _, action := range plan {
-		if _, err := fmt.Fprintln(out, clean(action.String())); err != nil {
-			return err
-		}
-		for _, d := range action.Why {
-			if _, err := fmt.Fprintln(out, "    "+clean(d.String())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return printChanges(all, out)
 }

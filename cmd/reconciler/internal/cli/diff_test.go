@@ -55,7 +55,7 @@ func TestDiffSaysWhatAReconcileWouldDo(t *testing.T) {
 	if diff := cmp.Diff(result{}, nothing); diff != "" {
 		t.Errorf("diff of what runs (-want +got):\n%s", diff)
 	}
-	want := result{Code: 1, Out: strings.Join([]string{
+	want := result{Code: 1, Err: "3 children: 1 starts, 1 stops, 1 restarts\n", Out: strings.Join([]string{
 		"remove gone: manifest gone.yaml is gone",
 		"add new: manifest new.yaml was added",
 		"replace web: manifest web.yaml changed: command, environment[0].value",

@@ -16,17 +16,30 @@ import (
 // wanted is what a directory of manifests declares, as the running reconciler
 // would see it that has these children.
 func wanted(dir string, f SourceFlags, have []*child.Snapshot) (*desired.Set, error) {
+	return look(desired.Options{Root: dir, MaxRemovals: f.MaxRemovals, AllowEmpty: f.AllowEmpty}, have)
+}
+
+// look looks at a directory as a reconciler does that has these children.
+func look(o desired.Options, have []*child.Snapshot) (*desired.Set, error) {
 	running := map[child.ID]bool{}
 	for _, s := range have {
 		running[s.ID] = s.Phase.HasProcess()
 	}
-	return desired.Look(desired.Options{
-		Root:        dir,
-		MaxRemovals: f.MaxRemovals,
-		AllowEmpty:  f.AllowEmpty,
-		Last:        asDesired(have),
-		Running:     func(id child.ID) bool { return running[id] },
-	})
+	o.Last = asDesired(have)
+	o.Running = func(id child.ID) bool { return running[id] }
+	return desired.Look(o)
+}
+
+// asRunning are the children as they are when all that set declares runs.
+func asRunning(set *desired.Set) []*child.Snapshot {
+	var have []*child.Snapshot
+	for _, e := range set.Entries {
+		have = append(have, &child.Snapshot{
+			ID: e.ID, Spec: e.Spec, Origin: e.Origin, Observed: e.Origin.Generation,
+			Phase: child.Running, Operation: child.Active,
+		})
+	}
+	return have
 }
 
 // currentState is what the state directory holds, sorted by id: the children as

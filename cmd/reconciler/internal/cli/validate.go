@@ -14,7 +14,16 @@ const validateExamples = `  # All problems of ./manifests, as file:line:column
   reconciler validate
 
   # In a pipeline: several directories, the problems as JSON
-  reconciler validate staging production -o json`
+  reconciler validate staging production -o json
+
+  # As annotations of a GitHub workflow
+  reconciler validate --any-owner -o github
+
+  # For code scanning
+  reconciler validate -o sarif > reconciler.sarif`
+
+// validateOutputs are the values of -o.
+var validateOutputs = []string{"text", "json", "github", "sarif"}
 
 func (a *app) validateCommand() *cobra.Command {
 	var output string
@@ -31,7 +40,7 @@ The exit code is 0 without a problem and 1 with some.`,
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 		RunE: func(cmd *cobra.Command, dirs []string) error {
-			if err := oneOf("output", output, "text", "json"); err != nil {
+			if err := oneOf("output", output, validateOutputs...); err != nil {
 				return err
 			}
 			if len(dirs) == 0 {
@@ -40,9 +49,9 @@ The exit code is 0 without a problem and 1 with some.`,
 			return a.validate(dirs, anyOwner, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, github (annotations of a workflow) or sarif (2.1.0)")
 	cmd.Flags().BoolVar(&anyOwner, "any-owner", false, "as root, accept manifests that others may write: for a checkout in a pipeline")
-	completeValues(cmd, "output", "text", "json")
+	completeValues(cmd, "output", validateOutputs...)
 	return cmd
 }
 
@@ -59,7 +68,7 @@ func (a *app) validate(dirs []string, anyOwner bool, output string, out, message
 		problems = append(problems, located(dir, set.Problems)...)
 		children += countChildren(set)
 	}
-	if err := printProblems(problems, output, out); err != nil {
+	if err := a.printProblems(problems, output, out); err != nil {
 		return err
 	}
 	if len(problems) > 0 {
@@ -74,15 +83,23 @@ func (a *app) validate(dirs []string, anyOwner bool, output string, out, message
 func located(dir string, problems []desired.Problem) []desired.Problem {
 	out := make([]desired.Problem, 0, len(problems))
 	for _, p := range problems {
-		p.File = filepath.Join(dir, filepath.FromSlash(p.File))
+		p.File = locate(dir, p.File)
 		out = append(out, p)
 	}
 	return out
 }
 
-func printProblems(problems []desired.Problem, output string, out io.Writer) error {
-	if output == "json" {
+// locate is a file of a manifests directory as it can be opened from here.
+func locate(dir, file string) string { return filepath.Join(dir, filepath.FromSlash(file)) }
+
+func (a *app) printProblems(problems []desired.Problem, output string, out io.Writer) error {
+	switch output {
+	case "json":
 		return writeJSON(out, problems)
+	case "github":
+		return annotateProblems(problems, out)
+	case "sarif":
+		return printSARIF(problems, a.Version, out)
 	}
 	for _, p := range problems {
 		if _, err := fmt.Fprintln(out, clean(p.String())); err != nil {
