@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +15,10 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
+// catchLate keeps a SIGHUP from ending the tests that arrives when the handler of
+// its test is gone: the kernel gives it to the main thread, which may be late.
+var catchLate = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
+
 // daemon plays the reconciler: this process holds the lock, and answers SIGHUP
 // with a pass, as change makes it.
 func (w *world) daemon(change func(*status.Runtime)) {
@@ -21,6 +26,7 @@ func (w *world) daemon(change func(*status.Runtime)) {
 	w.opts.Holder = func(string) (int, bool, error) { return os.Getpid(), true, nil }
 	w.runtime(nil)
 	hangups := make(chan os.Signal, 1)
+	catchLate()
 	signal.Notify(hangups, syscall.SIGHUP)
 	answered := make(chan struct{})
 	go func() {
