@@ -1,10 +1,14 @@
 package desired
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 )
 
 // schemaNode is the part of a JSON Schema that these tests read.
@@ -105,5 +109,83 @@ func TestSchemaSaysWhatTheDecoderChecks(t *testing.T) {
 	}
 	if _, ok := s.Else.Properties["strategy"]; !ok {
 		t.Error("a worker may have a strategy")
+	}
+}
+
+func TestPublishedSchemaIsThatOfTheCode(t *testing.T) {
+	const file = "../../docs/schema/manifest.json"
+	text, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, '\n')
+	if *update {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	published, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(published), string(text)); diff != "" {
+		t.Errorf("%s is not what the code says; run go test ./pkg/desired -run Published -update (-page +code):\n%s", file, diff)
+	}
+}
+
+// TestSchemaAgreesWithTheDecoder asks a validator of the field and our decoder
+// about the same manifests.
+func TestSchemaAgreesWithTheDecoder(t *testing.T) {
+	text, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("manifest.json", parsed); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("manifest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for manifest, sound := range map[string]bool{
+		"name: web": true,
+		everyField:  true,
+		"name: root\nkind: supervisor\nwork_role: supervisor\nfailure_groups: [{tag: mail, restart_limit: {max_restarts: 3}}]\ndefaults: {backoff: {max_delay_ms: 5}}": true,
+		"name: proxy\nwork_role: sidecar\nsidecar_of: web":   true,
+		"name: web\ncommand: sleep 1\ndependencies: [db]":    true,
+		"name: web\nreadiness: {}":                           true,
+		"{}":                                                 false,
+		"name: 1web":                                         false,
+		"name: web\nrestart_polcy: permanent":                false,
+		"name: web\nrestart_policy: always":                  false,
+		"name: web\nstrategy: one_for_all":                   false,
+		"name: web\nfailure_groups: []":                      false,
+		"name: root\nkind: supervisor\ncommand: [x]":         false,
+		"name: web\nbackoff: {initial_delay_ms: fast}":       false,
+		"name: web\nlogs: {max_files: 0}":                    false,
+		"name: web\nenvironment: [{name: A}]":                false,
+		"name: root\nkind: supervisor\nfailure_groups: [{}]": false,
+	} {
+		var plain any
+		if err := yaml.Unmarshal([]byte(manifest), &plain); err != nil {
+			t.Fatal(err)
+		}
+		encoded, err := json.Marshal(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, problems := Decode("x.yaml", []byte(manifest))
+		if refused := schema.Validate(value); (refused == nil) != sound || (len(problems) == 0) != sound {
+			t.Errorf("%s\nsound: want %v, the schema says %v, the decoder %v", manifest, sound, refused, problems)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package status
 
 import (
 	"encoding/json"
@@ -8,28 +8,50 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
-	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
-// statusSchema is the JSON Schema of a child's status file. Fields may be added
+// Schema is the JSON Schema (draft 2020-12) of a child's file. Fields may be added
 // to the file, so it allows others than those it names.
-func statusSchema() ([]byte, error) {
+func Schema() ([]byte, error) {
+	return schemaOf(Child{}, "reconciler status of a child, "+SchemaVersion)
+}
+
+// RuntimeSchema is the JSON Schema of reconciler.json, likewise.
+func RuntimeSchema() ([]byte, error) {
+	return schemaOf(Runtime{}, "reconciler status of the runtime, "+SchemaVersion)
+}
+
+func schemaOf(v any, title string) ([]byte, error) {
 	r := jsonschema.Reflector{
 		Anonymous:                 true,
 		ExpandedStruct:            true,
 		DoNotReference:            true,
 		AllowAdditionalProperties: true,
-		Mapper: func(t reflect.Type) *jsonschema.Schema {
-			if t == reflect.TypeFor[child.Seconds]() {
-				return &jsonschema.Schema{Type: "number"}
-			}
-			return nil
-		},
+		Mapper:                    mapped,
 	}
-	s := r.Reflect(&status.Child{})
-	allowNull(s, reflect.TypeFor[status.Child]())
-	s.Title = "reconciler status of a child, " + status.SchemaVersion
-	return json.Marshal(s)
+	s := r.Reflect(v)
+	allowNull(s, reflect.TypeOf(v))
+	s.Title = title
+	text, err := json.MarshalIndent(s, "", "  ")
+	return append(text, '\n'), err
+}
+
+// mapped is the schema of types that encode themselves, or whose values are few.
+func mapped(t reflect.Type) *jsonschema.Schema {
+	text := &jsonschema.Schema{Type: "string"}
+	switch t {
+	case reflect.TypeFor[child.Seconds]():
+		return &jsonschema.Schema{Type: "number", Minimum: "0"}
+	case reflect.TypeFor[child.Phase]():
+		for _, p := range child.Phases() {
+			text.Enum = append(text.Enum, p)
+		}
+		return text
+	case reflect.TypeFor[State]():
+		text.Enum = []any{Starting, Alive, ShuttingDown, Completed, Failed}
+		return text
+	}
+	return nil
 }
 
 // allowNull adds null to the schema of each field that is a pointer: the file

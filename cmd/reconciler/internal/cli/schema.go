@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
 const schemaExamples = `  # Let an editor complete manifests and point at mistakes
@@ -14,21 +16,23 @@ const schemaExamples = `  # Let an editor complete manifests and point at mistak
   # then, as the first line of a manifest:
   #   # yaml-language-server: $schema=../manifest.schema.json
 
-  # What stands in a status file?
-  reconciler schema status`
+  # What stands in a status file? And in reconciler.json?
+  reconciler schema status
+  reconciler schema runtime`
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "schema [manifest|status]",
-		Short:     "Print the JSON Schema of the manifest or of the status file",
-		Long:      "Print the JSON Schema of the manifest, or with \"status\" that of a child's status file.",
+		Use:   "schema [manifest|status|runtime]",
+		Short: "Print the JSON Schema of the manifest or of a status file",
+		Long: `Print the JSON Schema of the manifest, with "status" that of a child's status file,
+or with "runtime" that of reconciler.json.`,
 		Example:   schemaExamples,
 		Args:      args(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
-		ValidArgs: []string{"manifest", "status"},
+		ValidArgs: []string{"manifest", "status", "runtime"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			of := desired.Schema
-			if len(args) == 1 && args[0] == "status" {
-				of = statusSchema
+			of := map[string]func() ([]byte, error){"status": status.Schema, "runtime": status.RuntimeSchema}[strings.Join(args, "")]
+			if of == nil {
+				of = desired.Schema
 			}
 			text, err := of()
 			if err != nil {
