@@ -245,3 +245,42 @@ func TestCancelledLoopLeavesAReport(t *testing.T) {
 		}
 	})
 }
+
+func TestReadsAnswerBeforeAdoptionAndAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := launched(t, w)
+		mustAdd(t, h, "a")
+		look := func(when string, want child.Phase, state State) {
+			t.Helper()
+			all := h.Children()
+			one, ok := h.Child("a")
+			if len(all) != 1 || !ok || all[0] != one || one.Phase != want {
+				t.Errorf("%s: children %v, a = %+v; want a %s", when, all, one, want)
+			}
+			if got := h.Health(); got.State != state || got.Alive != (state == StateAlive) {
+				t.Errorf("%s: health %+v, want %s", when, got, state)
+			}
+			h.Subscribe().Close()
+		}
+		synctest.Wait()
+
+		look("before anybody said what lives", child.Pending, StateStarting)
+		w.events <- machine.Adopted{}
+		synctest.Wait()
+		look("while it runs", child.Running, StateAlive)
+		if _, err := h.ShutdownTree(t.Context(), cause); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		look("after the end", child.Stopped, StateCompleted)
+		var ended *EndedError
+		for verb, command := range map[string]func(context.Context, child.ID, child.Cause) (Outcome, error){
+			"remove": h.Remove, "restart": h.Restart, "pause": h.Pause, "resume": h.Resume, "quarantine": h.Quarantine,
+		} {
+			if _, err := command(t.Context(), "a", cause); !errors.As(err, &ended) || ended.Report.Phase != "shutdown" {
+				t.Errorf("%s after the end: %v; want how it ended", verb, err)
+			}
+		}
+	})
+}

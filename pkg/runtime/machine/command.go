@@ -176,7 +176,7 @@ func (t *Tree) remove(s *state, c Command) Reply {
 // restart replaces the running attempt, or starts a child that has none.
 func (t *Tree) restart(s *state, c Command) Reply {
 	if s.spec.Suspend {
-		return refused(ErrInvalid, string(s.id)+" is suspended by its manifest; set suspend: false there to start it")
+		return refused(ErrInvalid, suspended(s))
 	}
 	if p := s.pendingRestart; p != nil {
 		return t.conflict(s, p, c.Cause)
@@ -190,7 +190,7 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 	s.forgive()
 	if !s.hasAttempt() {
 		t.idle(s)
-		return StartedImmediately
+		return t.starts(s)
 	}
 	if s.pendingRestart == nil {
 		f := t.fact(s, RestartFenceEntered, cause.Reason)
@@ -202,10 +202,26 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 	}
 	t.beginStop(s, string(why), cause)
 	if s.stop == nil {
-		return StartedImmediately // it had no process after all
+		return t.starts(s) // it had no process after all
 	}
 	return QueuedAfterStop
 }
+
+// starts tells a start that nothing is in the way of from one that has to wait.
+func (t *Tree) starts(s *state) Decision {
+	if missing, _ := t.missing(s); len(missing)+len(t.obstacles(s)) > 0 {
+		return Accepted
+	}
+	return StartedImmediately
+}
+
+func suspended(s *state) string {
+	return string(s.id) + " is suspended by its manifest; set suspend: false there to start it"
+}
+
+// final reports whether a child has come to its end by its restart policy. A
+// pause and a resume leave it there: a job that was done is not done again.
+func (s *state) final() bool { return s.phase == child.Completed || s.phase == child.FailedPhase }
 
 // conflict makes a restart one with the one that is pending.
 func (t *Tree) conflict(s *state, p *child.PendingRestart, cause child.Cause) Reply {
@@ -233,9 +249,12 @@ func (t *Tree) holdBack(s *state, c Command, op child.Operation, how FactKind) R
 	t.cancelRestart(s, c.Cause.Reason)
 	s.hold = &child.Hold{Cause: c.Cause, At: t.wall}
 	t.factBy(s, how, c.Cause)
-	if s.hasAttempt() {
+	switch {
+	case s.hasAttempt():
 		t.beginStop(s, string(c.Verb), c.Cause)
-	} else {
+	case op == child.Paused && s.final():
+		s.stopState = child.NoActiveAttempt
+	default:
 		s.stopState = child.NoActiveAttempt
 		t.idle(s)
 	}
@@ -244,21 +263,28 @@ func (t *Tree) holdBack(s *state, c Command, op child.Operation, how FactKind) R
 }
 
 func (t *Tree) resume(s *state, c Command) Reply {
-	if s.operation == child.Active {
-		return Reply{Decision: Idempotent}
+	switch {
+	case s.operation == child.Active && s.spec.Suspend:
+		return refused(ErrInvalid, suspended(s))
+	case s.operation == child.Active:
+		return Reply{Decision: Idempotent, Message: string(s.id) + " is neither paused nor quarantined; its phase is " + string(s.phase)}
 	}
 	t.release(s, c.Cause)
 	s.forgive()
-	if !s.hasAttempt() {
+	if !s.hasAttempt() && !s.final() {
 		t.idle(s)
+	}
+	if s.spec.Suspend {
+		return Reply{Decision: Accepted, Message: suspended(s)}
 	}
 	return Reply{Decision: Accepted}
 }
 
 func (t *Tree) sendSignal(s *state, c Command) Reply {
+	if err := child.CheckSignal(c.Signal); err != nil {
+		return refused(ErrInvalid, err.Error())
+	}
 	switch {
-	case c.Signal == "":
-		return refused(ErrInvalid, "signal is missing; name one, such as SIGHUP")
 	case !s.alive():
 		return refused(ErrNoProcess, string(s.id)+" has no running process; its phase is "+string(s.phase))
 	case !t.connected:

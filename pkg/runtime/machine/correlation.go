@@ -22,9 +22,9 @@ func (t *Tree) beginning(ev Event) string {
 	case Command:
 		return string(ev.ID)
 	case Exited:
-		return ev.Key.String()
+		return ev.Key.Attempt().String()
 	case StartFailed:
-		return ev.Key.String()
+		return ev.Key.Attempt().String()
 	case Adopted:
 		return t.connectionName(t.epoch + 1)
 	case Detached:

@@ -39,7 +39,7 @@ func (t *Tree) replace(s *state, c Command) Reply {
 	s.forgive()
 	t.idle(s)
 	if s.phase == child.Pending {
-		return Reply{Decision: StartedImmediately}
+		return Reply{Decision: t.starts(s)}
 	}
 	return Reply{Decision: Accepted}
 }

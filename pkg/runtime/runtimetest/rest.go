@@ -80,7 +80,7 @@ func (s *sim) checkProcess(snap *child.Snapshot) {
 func restPhases(snap *child.Snapshot) []child.Phase {
 	switch {
 	case snap.Operation == child.Paused:
-		return []child.Phase{child.Stopped}
+		return []child.Phase{child.Stopped, child.Completed, child.FailedPhase}
 	case snap.Operation == child.OperationQuarantined:
 		return []child.Phase{child.Quarantined}
 	case snap.Operation != child.Active:
