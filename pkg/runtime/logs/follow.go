@@ -24,6 +24,10 @@ type Options struct {
 	Previous bool // only what the attempt before the newest one printed
 	Follow   bool // then go on with what is printed from now on; not with Previous
 
+	// Attempt, if set, is whose output is wanted: from where it begins. One that
+	// has printed nothing yet begins at the end. Its time does not matter.
+	Attempt *Mark
+
 	// Missed is called, if set, with the number of bytes that are on record but
 	// were rotated away before they could be read.
 	Missed func(bytes int64)
@@ -98,6 +102,9 @@ func (f *follower) begin() error {
 	defer v.close()
 	f.buf = make([]byte, blockSize)
 	f.pos, f.until = v.start(), v.end()
+	if f.options.Attempt != nil {
+		f.pos = min(max(f.pos, v.beginningOf(*f.options.Attempt)), f.until)
+	}
 	if f.options.Previous {
 		k := len(v.marks)
 		if k < 2 {
@@ -113,6 +120,16 @@ func (f *follower) begin() error {
 		f.pos = s.lastLines(f.pos, f.until, f.options.Tail)
 	}
 	return nil
+}
+
+// beginningOf is where the output of an attempt begins.
+func (v view) beginningOf(m Mark) int64 {
+	for _, e := range v.marks {
+		if e.names(m) {
+			return e.At
+		}
+	}
+	return v.end()
 }
 
 // drain writes what the open file holds, and says how much that was.
