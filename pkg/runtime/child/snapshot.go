@@ -134,6 +134,9 @@ type Snapshot struct {
 	Ready        bool
 	ReadyAt      time.Time
 
+	// What the probes of the newest attempt found; zero without one.
+	Liveness, Readiness ProbeState
+
 	// WaitsFor names what a Pending child waits for, for people: "payments/db
 	// (ready)", "a free start slot".
 	WaitsFor []string

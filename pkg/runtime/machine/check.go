@@ -16,7 +16,7 @@ func (t *Tree) Check() error {
 		if s.live.asked {
 			asked++
 		}
-		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex} {
+		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkProbes, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex} {
 			if err := check(s); err != nil {
 				return fmt.Errorf("%s, phase %s: %w", s.key(), s.phase, err)
 			}

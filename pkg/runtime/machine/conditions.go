@@ -20,12 +20,14 @@ func truth(b bool) string {
 
 func readyReason(s *state) string {
 	switch {
+	case !s.live.ready && s.phase == child.Running:
+		return unreadyReason(s)
 	case !s.live.ready:
 		return string(s.phase)
 	case s.live.folder:
 		return "Supervisor"
 	}
-	return "Running"
+	return probedReason(s)
 }
 
 func waitMessage(s *state) string { return waiting(s.waits) }

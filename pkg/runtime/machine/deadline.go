@@ -79,6 +79,9 @@ func (t *Tree) wake(s *state) (Instant, bool) {
 	}
 	consider(s.rest)
 	consider(s.live.stable)
+	consider(s.live.readiness.next)
+	consider(s.live.liveness.next)
+	consider(s.live.deadline)
 	consider(t.limitDeadline(s))
 	if t.connected {
 		consider(s.live.retry)
@@ -120,6 +123,7 @@ func (t *Tree) due(s *state) {
 		s.live.stable, s.quick, s.lastDelay = moment{}, 0, 0
 		t.save(s)
 	}
+	t.probesDue(s)
 	if limit := t.limitDeadline(s); limit.due(t.now) {
 		t.forgetOldRestarts(s)
 	}

@@ -90,6 +90,12 @@ type Record struct {
 	Sync        bool             `json:"-"`
 
 	PendingRestart *child.PendingRestart `json:"pending_restart,omitempty"`
+
+	// What the probes of the newest attempt have found.
+	WasReady  bool              `json:"was_ready,omitempty"` // it was ready once, whatever it is now
+	Readiness *child.ProbeState `json:"readiness,omitempty"`
+	Liveness  *child.ProbeState `json:"liveness,omitempty"`
+	Heartbeat child.Millis      `json:"heartbeat_ms,omitempty"` // as the attempt asked for it
 }
 
 // Transition says since when a condition has been as it is.
@@ -107,6 +113,8 @@ type StopRecord struct {
 
 	Cause child.Cause `json:"cause"`
 	Sent  bool        `json:"sent,omitempty"` // a signal was sent: the end is then no failure of the child
+
+	Unwell string `json:"unwell,omitempty"` // unless this says why the attempt failed while it ran
 }
 
 // Fact is one change of state that people may want to read about: the shell logs

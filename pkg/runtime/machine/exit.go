@@ -37,7 +37,11 @@ func (t *Tree) attemptExited(s *state, ev Exited) {
 	}
 	defer t.within(s.about())()
 	asked := s.stop != nil && s.stop.sent
-	e := t.exitReport(s, ev, classify(ev, s.spec, asked))
+	kind := classify(ev, s.spec, asked)
+	if asked && s.stop.unwell != "" {
+		kind = child.TimedOut
+	}
+	e := t.exitReport(s, ev, kind)
 	f := t.fact(s, ChildExited, e.Reason)
 	f.PID, f.Exit = e.PID, e
 	t.ended(s, e)
@@ -79,6 +83,8 @@ func (t *Tree) ended(s *state, e *child.Exit) {
 	if stopped != nil {
 		t.fact(s, ChildStopCompleted, stopped.cause.Reason).Cause = stopped.cause
 	}
+	t.dropProbes(s)
+	failed := stopped != nil && stopped.unwell != "" && s.pendingRestart == nil
 	t.fenceOpens(s)
 	s.live, s.stop, s.failure = attempt{}, nil, nil
 	if e != nil {
@@ -93,14 +99,14 @@ func (t *Tree) ended(s *state, e *child.Exit) {
 	case s.operation == child.Removed:
 		s.phase = child.Stopped
 		t.forget(s)
-	case stopped != nil || e == nil || !s.wanted():
+	case stopped != nil && !failed || e == nil || !s.wanted():
 		t.idle(s)
 	default:
 		t.fell(s, e)
 	}
 }
 
-// fell decides about a child whose attempt ended without being asked to.
+// fell decides about a child whose attempt failed, or ended without being asked to.
 func (t *Tree) fell(s *state, e *child.Exit) {
 	ran := e.Duration.Duration()
 	switch {

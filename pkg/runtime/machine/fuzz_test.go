@@ -145,7 +145,7 @@ func (w *fuzzWorld) key() child.Key {
 }
 
 func (w *fuzzWorld) event() Event {
-	switch w.byte() % 10 {
+	switch w.byte() % 12 {
 	case 0, 1, 2:
 		return w.commandEvent()
 	case 3:
@@ -156,6 +156,10 @@ func (w *fuzzWorld) event() Event {
 		return w.exit()
 	case 7:
 		return w.connection()
+	case 10:
+		return w.probed()
+	case 11:
+		return w.notified()
 	case 8:
 		w.now += Instant(w.byte()) * Instant(20*time.Millisecond)
 	case 9:
@@ -203,6 +207,45 @@ func (w *fuzzWorld) exit() Exited {
 	return ev
 }
 
+// probed is mostly the answer to the newest probe of a child.
+func (w *fuzzWorld) probed() Event {
+	b := w.byte()
+	ev := Probed{Key: w.key(), Role: roles[b%2], OK: b%3 > 0, Message: "no", Number: uint64(b)}
+	if s := w.tree.children[ev.Key.ID]; s != nil && b < 240 {
+		ev.Number = s.probing(ev.Role).number
+	}
+	return ev
+}
+
+func (w *fuzzWorld) notified() Event {
+	b := w.byte()
+	ev := Notified{Key: w.key(), Heartbeat: b%3 == 0, Broken: b%32 == 1}
+	if ready := b%4 > 0; b > 100 {
+		ev.Ready = &ready
+	}
+	if b%8 == 0 {
+		ev.Every = time.Duration(b) * 50 * time.Millisecond
+	}
+	return ev
+}
+
+// probes gives a spec some.
+func (w *fuzzWorld) probes(s *child.Spec) {
+	handlers := []string{"http", "tcp", "notify", "log_match", "none", "off", "off", "off"}
+	if h := handlers[w.byte()%8]; h != "off" {
+		s.Readiness = &child.Readiness{
+			CheckInterval: child.Seconds(w.byte()) * child.Seconds(20*time.Millisecond), InitialDelay: child.Seconds(w.byte()%3) * child.Seconds(time.Second),
+			Deadline: child.Seconds(w.byte()%4) * child.Seconds(time.Second), SuccessThreshold: int(w.byte() % 3), FailureThreshold: int(w.byte() % 3), Probe: handlerOf(h),
+		}
+	}
+	handlers[2], handlers[3], handlers[4] = "heartbeat", "heartbeat", "http"
+	if h := handlers[w.byte()%8]; h != "off" {
+		s.HealthCheck = &child.HealthCheck{
+			CheckInterval: child.Seconds(time.Millisecond) + child.Seconds(w.byte())*child.Seconds(20*time.Millisecond), MaxRetries: int(w.byte() % 4), Probe: handlerOf(h),
+		}
+	}
+}
+
 func (w *fuzzWorld) commandEvent() Event {
 	verbs := []Verb{Add, Add, Add, Update, Replace, Remove, Restart, Pause, Resume, Quarantine, SendSignal, "nonsense"}
 	c := Command{
@@ -243,6 +286,7 @@ func (w *fuzzWorld) spec() *child.Spec {
 	case 3:
 		s.Shutdown = child.Shutdown{}
 	}
+	w.probes(s)
 	return s
 }
 

@@ -19,6 +19,12 @@ var situations = []struct {
 	{"Running", []string{"connect", "add a", "started a"}},
 	{"Running, without a connection", []string{"connect", "add a", "started a", "detach"}},
 	{"Running, in a shutdown behind its dependant", []string{"connect", "add a", "started a", "add b deps=a", "started b", "shutdown"}},
+	{"Running, its readiness not looked at yet", []string{"connect", "add a probe=http,deadline=9s", "started a"}},
+	{"Running, its first readiness under way", []string{"connect", "add a probe=http,deadline=9s live=http", "started a", "advance 1s"}},
+	{"Running, its liveness under way", []string{"connect", "add a live=http", "started a", "advance 1s"}},
+	{"Running, waiting for READY=1", []string{"connect", "add a probe=notify live=heartbeat", "started a"}},
+	{"Running, with heartbeats", []string{"connect", "add a live=heartbeat", "started a", "beat a"}},
+	{"Stopping because its liveness failed", []string{"connect", "add a live=http", "started a", "advance 1s", "fail a liveness"}},
 	{"Running supervisor", []string{"connect", "add a supervisor"}},
 	{"Stopping to pause", []string{"connect", "add a", "started a", "pause a"}},
 	{"Stopping to pause, its start unanswered", []string{"connect", "add a", "pause a"}},
@@ -44,6 +50,8 @@ var matrixEvents = []string{
 	"add a", "update a", "update a grace=7s", "update a suspend=true", "update a suspend=false", "replace a command=other",
 	"remove a", "restart a", "pause a", "resume a", "quarantine a", "signal a SIGHUP", "shutdown", "hurry",
 	"started a", "started a.7", "busy a", "refused a", "exit a 0", "exit a 1", "exit a SIGKILL", "exit a lost", "exit a.7 0",
+	"ok a readiness", "fail a readiness", "ok a liveness", "fail a liveness", "fail a liveness 7", "fail a.7 liveness",
+	"ready a", "ready a.7", "unready a", "beat a", "broken a",
 	"tick", "detach", "adopt", "adopt a", "adopt a=3", "adopt a.7", "adopt a?", "crash",
 }
 
@@ -78,6 +86,9 @@ func (w *world) cell(event string) string {
 	state := "gone"
 	if s, ok := w.tree.Snapshot("a"); ok {
 		state = fmt.Sprintf("%s %s", s.Phase, s.Operation)
+		if s.Ready && s.Spec.Readiness != nil {
+			state += ", ready"
+		}
 	}
 	for _, part := range []string{w.effects(), w.answer()} {
 		if part != "" {

@@ -49,6 +49,8 @@ func isSuccess(spec *child.Spec, code int) bool {
 // exitReason is how an attempt ended, for people.
 func exitReason(ev Exited, kind child.ExitKind, stopped *stop) string {
 	switch {
+	case kind == child.TimedOut:
+		return stopped.unwell
 	case kind == child.Cancelled:
 		return "stopped: " + stopped.cause.Reason
 	case kind == child.LostExit:

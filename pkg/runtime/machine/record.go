@@ -24,10 +24,11 @@ func (t *Tree) record(s *state) Record {
 	if s.live.ready {
 		r.ReadyAt = s.live.readyAt
 	}
+	t.recordProbes(s, &r)
 	if s.stop != nil {
 		r.Stopping = &StopRecord{
 			Why: s.stop.why, Stage: string(s.stop.stage), Deadline: s.stop.deadline.wall, Cause: s.stop.cause,
-			Sent: s.stop.sent,
+			Sent: s.stop.sent, Unwell: s.stop.unwell,
 		}
 	}
 	for _, at := range s.restarts {
@@ -136,6 +137,7 @@ func (t *Tree) restoreIdle(s *state) {
 func (t *Tree) restoreAttempt(s *state, r Record) {
 	s.live = attempt{pid: r.PID, startedAt: r.StartedAt, readyAt: r.ReadyAt, ready: !r.ReadyAt.IsZero()}
 	s.live.stale = r.Observed != r.Origin.Generation
+	restoreProbes(s, r)
 	if s.live.pid == 0 && s.phase != child.Running {
 		t.ask(s)
 	}
@@ -149,7 +151,7 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 		return
 	}
 	s.stop.why, s.stop.cause = r.Stopping.Why, r.Stopping.Cause
-	s.stop.sent = r.Stopping.Sent
+	s.stop.sent, s.stop.unwell = r.Stopping.Sent, r.Stopping.Unwell
 	switch stage := stopStage(r.Stopping.Stage); stage {
 	case stopSignalled:
 		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.GracefulTimeout.Duration())

@@ -80,6 +80,7 @@ func (t *Tree) enterShutdown(s *state) {
 	}
 	t.shutdown.left++
 	s.shutdown = ending{left: true}
+	t.lookAt(s) // it is not probed any more
 }
 
 // eachDependency visits what a child depends on, if both are left.

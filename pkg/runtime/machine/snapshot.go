@@ -23,6 +23,7 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 		Phase: s.phase, Operation: s.operation, Hold: s.hold,
 		Generation: s.generation, Attempt: s.attempt, RestartCount: s.restartCount(),
 		PID: s.live.pid, StartedAt: s.live.startedAt, Ready: s.live.ready, ReadyAt: s.live.readyAt,
+		Liveness: s.live.liveness.shown, Readiness: s.live.readiness.shown,
 		WaitsFor:      s.waits,
 		RestartLimit:  limitUse(s),
 		NextRestartAt: s.rest.wall,
@@ -46,7 +47,10 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 	add := func(typ child.ConditionType, status bool, reason, message string) {
 		list = append(list, child.ConditionState{Type: typ, Status: truth(status), Reason: reason, Message: message})
 	}
-	add(child.ConditionReady, s.live.ready, readyReason(s), waitMessage(s))
+	add(child.ConditionReady, s.live.ready, readyReason(s), readyMessage(s))
+	if s.spec.HealthCheck != nil {
+		list = append(list, healthy(s))
+	}
 	if len(s.spec.Dependencies) > 0 {
 		missing, undeclared := t.missing(s)
 		add(child.ConditionDependenciesReady, len(missing) == 0, dependenciesReason(len(missing), undeclared), waiting(missing))

@@ -117,16 +117,14 @@ func (t *Tree) runs(s *state, p Process, how FactKind) {
 		return
 	}
 	s.phase = child.Running
-	t.becomeReady(s)
 }
 
-// becomeReady is called once an attempt runs: without a readiness probe, a child
-// is ready then.
+// becomeReady is called when nothing is awaited of a child any more: see arrange.
 func (t *Tree) becomeReady(s *state) {
 	if s.live.ready {
 		return
 	}
-	s.live.ready = true
+	s.live.ready, s.live.wasReady = true, true
 	if s.live.readyAt.IsZero() {
 		s.live.readyAt = t.wall
 	}

@@ -77,6 +77,11 @@ type attempt struct {
 	weakKill  bool
 	stale     bool // it runs an older spec than the child has now
 
+	// What its probes found. Ready may come and go; wasReady stays.
+	wasReady, saidReady bool
+	readiness, liveness probing
+	deadline            moment // when it must be ready; set only before it ever was
+
 	seen  bool   // this tree itself heard that it runs, not only an earlier one
 	epoch uint64 // the connection in which it was last heard of
 

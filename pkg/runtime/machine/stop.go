@@ -32,6 +32,10 @@ type stop struct {
 	sent     bool
 	killedIn uint64
 
+	// unwell says why the attempt failed while it ran: its end then counts as a
+	// failure of the child. "": somebody asked for the stop.
+	unwell string
+
 	// mustEnd says that the deadlines run also while there is no connection: a
 	// shutdown ends rather than hang for ever.
 	mustEnd bool
@@ -51,6 +55,7 @@ const (
 const (
 	whySuspend  = "suspend"
 	whyShutdown = "shutdown"
+	whyUnwell   = "unwell" // a probe or a deadline failed
 )
 
 // beginStop stops the attempt of a child. One that is being stopped is only told

@@ -41,6 +41,7 @@ type Tree struct {
 	slots       slots
 	connected   bool
 	epoch       uint64 // counts the connections
+	lastProbe   uint64 // the number of the newest Probe
 	shutdown    *shutdown
 
 	// examine are the children that the step under way changed, or whose
@@ -79,6 +80,10 @@ func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
 		t.startFailed(ev)
 	case Exited:
 		t.exited(ev)
+	case Probed:
+		t.probed(ev)
+	case Notified:
+		t.notified(ev)
 	case Ticked:
 		t.tick()
 	default:
@@ -111,6 +116,7 @@ func (t *Tree) settle() {
 // conditions, its deadline, and what its dependants see of it.
 func (t *Tree) look(s *state) {
 	t.await(s)
+	t.arrange(s)
 	t.tellLimit(s)
 	t.refreshConditions(s)
 	at, on := t.wake(s)

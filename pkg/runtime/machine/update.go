@@ -46,8 +46,10 @@ func (t *Tree) replace(s *state, c Command) Reply {
 
 func (t *Tree) adoptSpec(s *state, c Command) {
 	t.unindex(s)
+	old := s.spec
 	s.spec, s.origin = c.Spec, c.Origin
 	t.index(s)
+	t.reprobe(s, old)
 	t.forgetOldRestarts(s)
 	t.factBy(s, ChildUpdated, c.Cause)
 	t.save(s)

@@ -89,7 +89,9 @@ func (w *world) line(f []string) {
 		w.cfg.StartSlots, _ = strconv.Atoi(f[1])
 		w.tree = New(w.cfg)
 	default:
-		w.t.Fatalf("unknown line %q", strings.Join(f, " "))
+		if !w.probeLine(f) {
+			w.t.Fatalf("unknown line %q", strings.Join(f, " "))
+		}
 	}
 }
 
@@ -210,7 +212,9 @@ func (w *world) option(s *child.Spec, option string) {
 	case "not":
 		s.NotEnforced = append(s.NotEnforced, value)
 	default:
-		w.t.Fatalf("unknown option %q", option)
+		if !w.probeOption(s, key, value) {
+			w.t.Fatalf("unknown option %q", option)
+		}
 	}
 }
 
@@ -296,6 +300,10 @@ func effectWords(e Effect) string {
 		return e.Signal + " to " + e.Key.String()
 	case Acknowledge:
 		return "acknowledge " + e.Key.String()
+	case Probe:
+		return fmt.Sprintf("probe %d %s of %s", e.Number, e.Role, e.Key)
+	case CancelProbe:
+		return fmt.Sprintf("cancel %d %s of %s", e.Number, e.Role, e.Key)
 	}
 	return fmt.Sprintf("%T", e)
 }

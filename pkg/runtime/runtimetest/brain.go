@@ -22,6 +22,8 @@ type brain struct {
 	link   *link         // nil: not connected
 	told   int           // the number of the link whose Adopted the tree has seen
 	events []arrival
+	looks  []look           // probes under way
+	probed []machine.Probed // their answers that the tree was not told of
 	inbox  []machine.Command
 	todo   []func() // what is left of the last Ready, in order
 	board  map[child.ID]*child.Snapshot
@@ -117,7 +119,7 @@ func (b *brain) tickDue() bool {
 }
 
 func (b *brain) canStep() bool {
-	return len(b.todo) == 0 && !b.tree.Done() && (len(b.events) > 0 || len(b.inbox) > 0 || b.tickDue())
+	return len(b.todo) == 0 && !b.tree.Done() && (len(b.events) > 0 || len(b.probed) > 0 || len(b.inbox) > 0 || b.tickDue())
 }
 
 // turn takes one or several events, in the order of none of the sources, and
@@ -137,6 +139,9 @@ func (b *brain) stepOne() {
 	if len(b.events) > 0 {
 		sources = append(sources, b.stepEvent)
 	}
+	if len(b.probed) > 0 {
+		sources = append(sources, b.stepProbed)
+	}
 	if len(b.inbox) > 0 {
 		sources = append(sources, b.stepCommand)
 	}
@@ -151,8 +156,11 @@ func (b *brain) stepEvent() {
 	b.events = b.events[1:]
 	b.spins = 0
 	b.step(ev.Event)
-	if _, ok := ev.Event.(machine.Adopted); ok {
+	switch ev.Event.(type) {
+	case machine.Adopted:
 		b.told = ev.link
+	case machine.Detached:
+		b.dropLooks(func(look) bool { return true })
 	}
 }
 
@@ -193,6 +201,9 @@ func (b *brain) step(ev machine.Event) {
 // snapshots, replies.
 func (b *brain) take() {
 	r := b.tree.Ready()
+	if len(r.Records)+len(r.Facts)+len(r.Replies) > 0 {
+		b.s.changed = b.s.now
+	}
 	var records, starts, effects []func()
 	for _, rec := range r.Records {
 		records = append(records, func() { b.record(rec) })
@@ -248,6 +259,14 @@ func (b *brain) act(e machine.Effect) {
 	if _, ok := e.(machine.Signal); ok && b.s.broken(DropSignals) {
 		return
 	}
+	switch e := e.(type) {
+	case machine.Probe:
+		b.probe(e)
+		return
+	case machine.CancelProbe:
+		b.dropLooks(func(l look) bool { return l.Key == e.Key && l.Role == e.Role && l.Number == e.Number })
+		return
+	}
 	open := b.link != nil && !b.link.dead
 	if !open || b.told != b.link.number && !b.s.broken(SendEarly) {
 		b.s.logf("brain: drops %s", show(e))
@@ -270,6 +289,9 @@ func (b *brain) publish(id child.ID) {
 	}
 	b.board[id] = snap
 	b.keep(snap)
+	if snap.Ready {
+		b.s.truth.of(keyOf(snap)).wasReady = true
+	}
 }
 
 func (b *brain) reply(r machine.Reply) {

@@ -22,10 +22,15 @@ type fate struct {
 	overAt    time.Duration
 	mayStop   bool          // a command asked for its end
 	termAt    time.Duration // when the brain last decided to send its stop signal; never: it did not
-	killed    bool          // the brain decided to kill its whole tree
-	left      bool          // its exit was reported with the names of what still lived
-	loose     bool          // no shim could tell in time that it lives: it may end as a stray
-	maySignal []string      // signals that an operator asked for
+	begunAt   time.Duration
+	wasReady  bool     // it was shown as ready
+	failures  int      // of its liveness in a row, as the tree was told
+	unwell    bool     // that was once enough to end it
+	timedOut  bool     // and the brain decided to
+	killed    bool     // the brain decided to kill its whole tree
+	left      bool     // its exit was reported with the names of what still lived
+	loose     bool     // no shim could tell in time that it lives: it may end as a stray
+	maySignal []string // signals that an operator asked for
 }
 
 // bound says that a child may not start more often than this: it was paused,
@@ -44,23 +49,24 @@ func (b bound) forbids(key child.Key) bool {
 // truth is told everything by the kernel and compares it with what the others
 // believe and do.
 type truth struct {
-	s       *sim
-	fates   map[child.Key]*fate
-	order   []*fate
-	gone    map[child.ID]uint64         // incarnations that were removed, up to this one
-	newest  map[child.ID]child.Key      // that was ever started
-	bounds  []bound                     // in force
-	pending map[machine.CommandID]bound // in force once the command is answered
-	touched map[child.ID]time.Duration  // the last command to each child
-	grace   map[child.ID]time.Duration  // the shortest that each child was ever given
-	hurried bool                        // grace is over for everybody
+	s        *sim
+	fates    map[child.Key]*fate
+	order    []*fate
+	gone     map[child.ID]uint64         // incarnations that were removed, up to this one
+	newest   map[child.ID]child.Key      // that was ever started
+	bounds   []bound                     // in force
+	pending  map[machine.CommandID]bound // in force once the command is answered
+	touched  map[child.ID]time.Duration  // the last command to each child
+	grace    map[child.ID]time.Duration  // the shortest that each child was ever given
+	deadline map[child.ID]time.Duration  // the same, for becoming ready
+	hurried  bool                        // grace is over for everybody
 }
 
 func newTruth(s *sim) *truth {
 	return &truth{
 		s: s, fates: map[child.Key]*fate{}, gone: map[child.ID]uint64{}, newest: map[child.ID]child.Key{},
 		pending: map[machine.CommandID]bound{}, touched: map[child.ID]time.Duration{},
-		grace: map[child.ID]time.Duration{},
+		grace: map[child.ID]time.Duration{}, deadline: map[child.ID]time.Duration{},
 	}
 }
 
@@ -79,7 +85,7 @@ func (t *truth) started(key child.Key) {
 	f := t.of(key)
 	begun := f.begun
 	last, known := t.newest[key.ID]
-	f.begun, t.newest[key.ID] = true, key
+	f.begun, f.begunAt, t.newest[key.ID] = true, t.s.now, key
 	switch {
 	case begun:
 		t.s.failf("%s starts a second time", key)
@@ -167,6 +173,7 @@ func (t *truth) exitRecorded(key child.Key, e *child.Exit) {
 		return
 	}
 	f.recorded, f.kind = true, e.Kind
+	t.mayEnd(f) // the order to end it may have been lost, and it ended by itself
 	told := e.Code != nil || e.Signal != ""
 	switch {
 	case f.loose && !told:
@@ -180,6 +187,8 @@ func (t *truth) exitRecorded(key child.Key, e *child.Exit) {
 		t.s.failf("%s: recorded as %q, but it ended with %v", key, e.Reason, f.ends)
 	case !told && f.seen:
 		t.s.failf("%s is recorded as %s without its code; it ended with %v, and a shim saw it", key, e.Kind, f.ends)
+	case e.Kind == child.TimedOut && !f.timedOut:
+		t.s.failf("%s is recorded as timed out, but its probes did not fail", key)
 	case e.Kind == child.Cancelled && !f.mayStop:
 		t.s.failf("%s is recorded as cancelled, but nobody asked for its end", key)
 	}
@@ -228,6 +237,7 @@ func (t *truth) commanded(tree *machine.Tree, c machine.Command) {
 	}
 	t.touched[c.Child] = t.s.now
 	if c.Spec != nil {
+		t.declared(c.Child, c.Spec)
 		g := c.Spec.Shutdown.GracefulTimeout.Duration()
 		if was, ok := t.grace[c.Child]; ok {
 			g = min(g, was)

@@ -31,11 +31,16 @@ func (t *truth) decided(b *brain, req machine.Signal) {
 	killed := f.killed
 	f.killed = killed || req.Signal == "SIGKILL"
 	snap, ok := b.tree.Snapshot(req.Key.ID)
+	if ok && keyOf(snap) == req.Key {
+		t.mayEnd(f)
+	}
 	switch {
 	case !ok: // it is gone in the same turn
 	case req.Signal == snap.Spec.Shutdown.Signal:
 		f.termAt = t.s.now
-		t.inOrder(b, req.Key)
+		if snap.Phase == child.Stopping { // else it ended in the same turn, perhaps before the shutdown
+			t.inOrder(b, req.Key)
+		}
 	case !killed:
 		t.hadGrace(f, snap)
 	}

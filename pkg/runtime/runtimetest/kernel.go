@@ -36,8 +36,10 @@ type habit struct {
 	forkEscapes  bool          // the grandchild calls setsid: only a tree kill reaches it
 	forkOnStop   time.Duration
 	forkOnKill   time.Duration
-	unstartable  bool // there is no such executable
-	unidentified bool // a shim that finds it without a line in its table cannot tell what it is
+	readyAfter   time.Duration // until it answers probes
+	sickAfter    time.Duration // and when it does so no more
+	unstartable  bool          // there is no such executable
+	unidentified bool          // a shim that finds it without a line in its table cannot tell what it is
 }
 
 // process is one process of the simulated kernel.
@@ -48,6 +50,7 @@ type process struct {
 	main    bool
 	escaped bool
 	habit   habit
+	made    time.Duration
 	parent  *shim // who can reap it; init once that is dead
 	alive   bool
 	dieAt   time.Duration
@@ -84,7 +87,7 @@ func (k *kernel) fork(parent *shim, key child.Key, h habit) *process {
 
 func (k *kernel) make(parent *shim, key child.Key, main bool, h habit) *process {
 	k.born++
-	p := &process{pid: k.freePID(), born: k.born, key: key, main: main, habit: h, parent: parent, alive: true, dieAt: never}
+	p := &process{pid: k.freePID(), born: k.born, key: key, main: main, habit: h, parent: parent, alive: true, dieAt: never, made: k.s.now}
 	k.procs = append(k.procs, p)
 	return p
 }

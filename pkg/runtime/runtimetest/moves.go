@@ -15,7 +15,7 @@ type move struct {
 
 // works is how many of the moves are work: they alone happen when the faults
 // have ended, in this order.
-const works = 11
+const works = 12
 
 // moves is never written to.
 var moves = [...]move{
@@ -29,6 +29,7 @@ var moves = [...]move{
 	{weigh(160, func(s *sim) bool { return s.shim != nil && s.shim.canServe() }), func(s *sim) { s.shim.serve() }},
 	{weigh(160, (*sim).canHandle), func(s *sim) { s.shim.handleNext() }},
 	{weigh(160, func(s *sim) bool { return s.shim != nil && len(s.shim.ready()) > 0 }), (*sim).shimSteps},
+	{weigh(160, func(s *sim) bool { return s.brain != nil && s.brain.answerDue() }), func(s *sim) { s.brain.answer() }},
 	{weigh(160, func(s *sim) bool { return s.kernel.due() != nil }), func(s *sim) { s.kernel.end(s.kernel.due()) }},
 
 	{func(*sim) int { return 64 }, (*sim).pass},

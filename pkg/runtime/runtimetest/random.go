@@ -24,6 +24,7 @@ type habits struct {
 	fails, crashes                            int // how it ends by itself
 	ignores, uninterruptible                  int
 	forks, escapes, unstartable, unidentified int
+	slow, sick, slowProbes                    int // to become ready, and after that; answers
 	unresolvable                              int // starts that fail before the shim is asked
 }
 
@@ -47,6 +48,7 @@ func drawHabits(rng *rand.Rand) habits {
 		fails: percent(rng, 100), crashes: percent(rng, 40),
 		ignores: percent(rng, 40), uninterruptible: percent(rng, 40),
 		forks: percent(rng, 60), escapes: 50, unstartable: percent(rng, 20), unidentified: 30, unresolvable: percent(rng, 10),
+		slow: percent(rng, 60), sick: percent(rng, 40), slowProbes: percent(rng, 20),
 	}
 }
 
@@ -60,7 +62,7 @@ func (s *sim) upTo(most time.Duration) time.Duration {
 // habit is the behaviour of the next process of a child. In the calm at the end
 // of a schedule every new process is well-behaved.
 func (s *sim) habit(child.ID) habit {
-	h := habit{life: never, stops: ending{signal: "SIGTERM"}, forkLife: never}
+	h := habit{life: never, stops: ending{signal: "SIGTERM"}, forkLife: never, readyAfter: s.upTo(50 * time.Millisecond), sickAfter: never}
 	if s.calm {
 		return h
 	}
@@ -78,6 +80,12 @@ func (s *sim) habit(child.ID) habit {
 		h.ends = ending{signal: "SIGSEGV"}
 	case s.chance(p.fails):
 		h.ends = ending{code: 1 + s.rng.IntN(3)}
+	}
+	if s.chance(p.slow) {
+		h.readyAfter = s.upTo(10 * time.Second)
+	}
+	if s.chance(p.sick) {
+		h.sickAfter = s.upTo(5 * time.Second)
 	}
 	h.onStop = s.upTo(200 * time.Millisecond)
 	switch {
@@ -136,6 +144,7 @@ func (s *sim) randomSpec(before []child.ID) *child.Spec {
 		spec.Kind = child.Supervisor
 		return spec
 	}
+	s.randomProbes(spec)
 	if s.chance(10) {
 		spec.SuccessExitCodes = []int{0, 2}
 	}

@@ -57,6 +57,7 @@ func (s *sim) checkChild(snap *child.Snapshot) {
 			snap.ID, snap.Spec.RestartPolicy, snap.Operation, snap.Spec.Suspend, snap.Phase, may, s.encode(snap))
 	}
 	s.checkProcess(snap)
+	s.checkReady(snap)
 	if snap.Observed != snap.Origin.Generation {
 		s.failf("at rest: %s observed generation %d of its manifest, want %d", snap.ID, snap.Observed, snap.Origin.Generation)
 	}

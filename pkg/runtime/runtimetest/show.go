@@ -33,6 +33,10 @@ func (s shown) String() string {
 		return "start " + v.Key.String()
 	case machine.Signal:
 		return fmt.Sprintf("signal %s to %s, tree %v", v.Signal, v.Key, v.Tree)
+	case machine.Probe:
+		return fmt.Sprintf("probe %d: %s of %s", v.Number, v.Role, v.Key)
+	case machine.Probed:
+		return fmt.Sprintf("probed %d: %s of %s, ok %v", v.Number, v.Role, v.Key, v.OK)
 	case machine.Acknowledge:
 		return "acknowledge " + v.Key.String()
 	case machine.Record:

@@ -36,6 +36,8 @@ type Count struct {
 	ShimKills  int
 	Cuts       int // of the connection
 	Adoptions  int // processes found by a later shim
+	Probes     int // results that the tree was told of
+	Unwell     int // attempts ended because a probe failed or was late
 	Hanging    int // starts under way when a new brain was told what lives
 }
 
@@ -44,7 +46,7 @@ func (c Count) Add(d Count) Count {
 	return Count{
 		c.Steps + d.Steps, c.Starts + d.Starts, c.Exits + d.Exits, c.Lost + d.Lost, c.Removals + d.Removals,
 		c.Kills + d.Kills, c.Busy + d.Busy, c.Leftovers + d.Leftovers, c.Shutdowns + d.Shutdowns,
-		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions, c.Hanging + d.Hanging,
+		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions, c.Probes + d.Probes, c.Unwell + d.Unwell, c.Hanging + d.Hanging,
 	}
 }
 
@@ -86,6 +88,7 @@ type sim struct {
 	opt      Options
 	rng      *rand.Rand
 	now      time.Duration
+	changed  time.Duration // when a tree last recorded or told anything
 	skew     time.Duration // of the wall clock
 	fault    faults
 	habits   habits
@@ -198,10 +201,15 @@ func (s *sim) endBrain() {
 // atMost bounds the steps in which a schedule without faults must come to rest.
 const atMost = 50_000
 
+// quiet is how long nothing but probes may happen before that is rest: longer
+// than anything that a schedule waits for.
+const quiet = 15 * time.Second
+
 // settle is a fair scheduler without faults, until nothing is left to do.
 func (s *sim) settle() {
+	s.changed = s.now
 	for range atMost {
-		if !s.workOnce() && !s.advance() {
+		if !s.workOnce() && (s.now-s.changed > quiet || !s.advance()) {
 			return
 		}
 		s.endBrain()
@@ -263,6 +271,9 @@ func (s *sim) nextTimer() time.Duration {
 	if s.brain != nil {
 		if next, ok := s.brain.tree.Next(); ok {
 			at = min(at, s.brain.begun+time.Duration(next))
+		}
+		for _, l := range s.brain.looks {
+			at = min(at, l.at)
 		}
 	}
 	return at

@@ -49,6 +49,7 @@ func everythingHappened(t *testing.T, schedules int, c Count) {
 		"starts": c.Starts, "exits": c.Exits, "lost exits": c.Lost, "removals": c.Removals, "trees killed": c.Kills,
 		"busy starts": c.Busy, "leftovers": c.Leftovers, "shutdowns": c.Shutdowns, "adoptions": c.Adoptions,
 		"brains killed": c.BrainKills, "shims killed": c.ShimKills, "connections cut": c.Cuts, "hanging starts": c.Hanging,
+		"probes": c.Probes, "unwell attempts": c.Unwell,
 	} {
 		if n < schedules/100 {
 			t.Errorf("%s: %d in %d schedules; the simulation hardly goes there", name, n, schedules)
