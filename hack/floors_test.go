@@ -35,8 +35,12 @@ var floors = map[string]floor{
 	"pkg/runtime/shim":        {ours: []string{"pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
 	"pkg/runtime/journal":     {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
 	"pkg/runtime/runtimetest": {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
+	"pkg/runtime/probe": {
+		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs"},
+		others: []string{xsys, "google.golang.org/grpc"},
+	},
 	"pkg/runtime": {
-		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs"},
+		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs", "pkg/runtime/probe"},
 		others: []string{xsys, logr},
 	},
 	"pkg/desired": {

@@ -14,10 +14,10 @@ import (
 // TestMain makes this test binary the program too, under the name reconciler, and
 // moves the tests into a PID namespace of their own. The program is in it already.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) != "reconciler" {
+	if name := filepath.Base(os.Args[0]); name != "reconciler" && name != "probe-server" {
 		pidns.Enter()
 	}
-	testscript.Main(m, map[string]func(){"reconciler": main.Main})
+	testscript.Main(m, map[string]func(){"reconciler": main.Main, "probe-server": probeServer})
 }
 
 // TestScripts tells what a user sees, a story a file.

@@ -173,8 +173,8 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 		Hooks: &child.Hooks{PreStart: [][]string{{"./migrate", "--all"}, {"./a", "b c"}}, PostStart: [][]string{{"x"}},
 			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}},
 		Tags: []string{"fast", "mail"},
-		NotEnforced: []string{"command_permissions", "criticality", "dependencies[1].restart", "environment[0].secret_ref", "health_check", "hooks",
-			"readiness", "reload", "resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
+		NotEnforced: []string{"command_permissions", "criticality", "dependencies[1].restart", "environment[0].secret_ref", "hooks",
+			"reload", "resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
 	}
 
 	got := specOf(t, everyField)
@@ -491,17 +491,21 @@ func TestManifestTellsWhereItsFieldsStand(t *testing.T) {
 
 func TestFieldsThatNothingActsOnAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                          "",
-		"criticality: optional":     "",
-		"criticality: critical":     "criticality",
-		"dependencies: [db]":        "",
-		"run_as: {user: app}":       "",
-		"secrets: []":               "",
-		"work_role: worker":         "",
-		"readiness: {}":             "readiness",
-		"restart_limit: {}":         "",
-		"hooks: {pre_stop: [./x]}":  "hooks",
-		"run_as: {umask: \"0027\"}": "run_as.umask",
+		"":                                "",
+		"criticality: optional":           "",
+		"criticality: critical":           "criticality",
+		"dependencies: [db]":              "",
+		"run_as: {user: app}":             "",
+		"secrets: []":                     "",
+		"work_role: worker":               "",
+		"readiness: {}":                   "",
+		"readiness: {notify: true}":       "readiness.notify",
+		"readiness: {tcp: {port: 1}}":     "",
+		"health_check: {http: {port: 1}}": "",
+		"health_check: {exec: [x]}":       "health_check.exec",
+		"restart_limit: {}":               "",
+		"hooks: {pre_stop: [./x]}":        "hooks",
+		"run_as: {umask: \"0027\"}":       "run_as.umask",
 		"dependencies: [x, {name: a, restart: true}, {name: y, restart: true}]": "dependencies[0].restart dependencies[2].restart",
 	} {
 		if got := strings.Join(specOf(t, "name: web\n"+text).NotEnforced, " "); got != want {

@@ -17,7 +17,7 @@ var quiet = map[machine.FactKind]bool{
 	machine.CommandAccepted: true, machine.OperationChanged: true, machine.ChildStopCompleted: true, machine.ChildStopped: true,
 	machine.ChildRestarting: true, machine.RestartLimitUpdated: true, machine.RestartFenceEntered: true,
 	machine.RestartFenceAbort: true, machine.RestartFenceReleased: true, machine.RestartFenceCancelled: true,
-	machine.RestartConflict: true, machine.ShutdownOutcomeKnown: true,
+	machine.RestartConflict: true, machine.ShutdownOutcomeKnown: true, machine.ProbeFailed: true,
 }
 
 var messages = map[machine.FactKind]string{
@@ -28,6 +28,9 @@ var messages = map[machine.FactKind]string{
 	machine.ChildRunning:        "child running",
 	machine.ChildAdopted:        "child adopted",
 	machine.ChildReady:          "child ready",
+	machine.ChildNotReady:       "child not ready",
+	machine.ChildUnhealthy:      "child unhealthy: it is replaced",
+	machine.ProbeFailed:         "probe failed",
 	machine.ChildStopping:       "child stopping",
 	machine.ChildKilled:         "child killed: it did not stop in time",
 	machine.ChildStopFailed:     "child cannot be stopped",

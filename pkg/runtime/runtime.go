@@ -12,6 +12,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/probe"
 )
 
 const (
@@ -37,6 +38,7 @@ type Config struct {
 	Records    Recorder
 	Restored   []machine.Record // what an earlier run recorded
 	Journal    Journal          // may be nil
+	Prober     Prober           // nil: one that knows no captured output
 	StartSlots int              // starts under way at the same time
 	Seed       uint64           // of the jitter
 	Log        logr.Logger
@@ -83,6 +85,9 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Processes == nil || cfg.Records == nil {
 		return nil, errors.New("runtime: Processes and Records are required")
 	}
+	if cfg.Prober == nil {
+		cfg.Prober = probe.New(probe.Config{})
+	}
 	if cfg.StartSlots <= 0 {
 		return nil, fmt.Errorf("runtime: %d start slots; at least one is needed", cfg.StartSlots)
 	}
@@ -123,12 +128,15 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 	r.alarm = time.NewTimer(time.Hour)
 	defer r.alarm.Stop()
 	r.tellOfItself(machine.RuntimeStarted, "")
+	defer r.startProber(ctx)()
 	r.carryOut()
 	for !r.tree.Done() {
 		select {
 		case q := <-r.inbox:
 			r.take(q)
 		case ev := <-r.cfg.Processes.Events():
+			r.step(ev)
+		case ev := <-r.cfg.Prober.Results():
 			r.step(ev)
 		case <-r.alarm.C:
 			r.step(machine.Ticked{})
@@ -152,6 +160,8 @@ func (r *Runtime) stepWaiting() {
 			r.take(q)
 		case ev := <-r.cfg.Processes.Events():
 			r.step(ev)
+		case ev := <-r.cfg.Prober.Results():
+			r.step(ev)
 		default:
 			return
 		}
@@ -164,6 +174,9 @@ func (r *Runtime) take(q request) {
 }
 
 func (r *Runtime) step(ev machine.Event) {
+	if _, lost := ev.(machine.Detached); lost {
+		r.cfg.Prober.CancelAll() // the tree waits for none of its answers any more
+	}
 	now := time.Now()
 	r.tree.Step(machine.Instant(now.Sub(r.begun)), now, ev)
 }
@@ -181,6 +194,10 @@ func (r *Runtime) carryOut() {
 			r.cfg.Processes.Signal(e)
 		case machine.Acknowledge:
 			r.cfg.Processes.Acknowledge(e.Key)
+		case machine.Probe:
+			r.cfg.Prober.Probe(e)
+		case machine.CancelProbe:
+			r.cfg.Prober.Cancel(e)
 		}
 	}
 	r.board.publish(ready.Changed, r.tree.Snapshot)

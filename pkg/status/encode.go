@@ -2,6 +2,7 @@ package status
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -138,28 +139,29 @@ func conditions(known []child.ConditionState, v Validity, generation uint64) []c
 	return all
 }
 
-// health is read from the conditions. A health check that is declared but was
-// not looked at yet leaves liveness unknown.
+// health is what the probes found. Without a probe a process that runs passes. A
+// health check that is declared but was not made yet leaves liveness unknown.
 func health(s *child.Snapshot) Health {
-	h := Health{Liveness: Probe{Status: Unknown}, Readiness: Probe{Status: Unknown}}
+	h := Health{Liveness: newProbe(s.Liveness), Readiness: newProbe(s.Readiness)}
 	switch {
 	case s.Ready:
 		h.Readiness.Status = Passing
-	case s.Phase == child.Running:
+	case s.Phase == child.Running && s.Spec.Readiness == nil:
 		h.Readiness.Status = Failing
+	case h.Readiness.Status == Passing:
+		h.Readiness.Status = Unknown // the attempt is being stopped
 	}
-	if healthy, ok := find(s.Conditions, child.ConditionHealthy); ok {
-		h.Liveness.Message = healthy.Message
-		switch healthy.Status {
-		case isTrue:
-			h.Liveness.Status = Passing
-		case isFalse:
-			h.Liveness.Status = Failing
-		}
-	} else if s.Phase == child.Running && s.Spec.HealthCheck == nil {
+	if s.Phase == child.Running && s.Spec.HealthCheck == nil {
 		h.Liveness.Status = Passing
 	}
 	return h
+}
+
+func newProbe(p child.ProbeState) Probe {
+	return Probe{
+		Status: cmp.Or(ProbeStatus(p.Status), Unknown), CheckedAt: instant(p.CheckedAt),
+		ConsecutiveFailures: p.Failures, Message: p.Message, Latency: p.Latency,
+	}
 }
 
 func hold(h *child.Hold) *child.Hold {

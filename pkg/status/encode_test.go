@@ -158,26 +158,30 @@ func TestManifestBlockShowsThatTheRuntimeIsBehind(t *testing.T) {
 }
 
 func TestHealthFollowsProcessAndProbes(t *testing.T) {
-	probed := func(status string) []child.ConditionState {
-		return []child.ConditionState{{Type: child.ConditionHealthy, Status: status, Message: "503"}}
+	found := func(status child.ProbeStatus) child.ProbeState {
+		return child.ProbeState{Status: status, CheckedAt: noon, Failures: 3, Message: "status 503", Latency: child.Seconds(time.Millisecond)}
 	}
+	checked := &child.Spec{HealthCheck: &child.HealthCheck{}, Readiness: &child.Readiness{}}
 	for name, tc := range map[string]struct {
 		s                   child.Snapshot
 		liveness, readiness ProbeStatus
 	}{
-		"nothing runs":                  {child.Snapshot{Spec: &child.Spec{}, Phase: child.Stopped}, Unknown, Unknown},
-		"runs, ready, no probes":        {child.Snapshot{Spec: &child.Spec{}, Phase: child.Running, Ready: true}, Passing, Passing},
-		"runs, not ready":               {child.Snapshot{Spec: &child.Spec{}, Phase: child.Running}, Passing, Failing},
-		"a check nobody made":           {child.Snapshot{Spec: &child.Spec{HealthCheck: &child.HealthCheck{}}, Phase: child.Running, Ready: true}, Unknown, Passing},
-		"a check that passed":           {child.Snapshot{Spec: &child.Spec{HealthCheck: &child.HealthCheck{}}, Phase: child.Running, Conditions: probed(isTrue)}, Passing, Failing},
-		"a check that failed":           {child.Snapshot{Spec: &child.Spec{HealthCheck: &child.HealthCheck{}}, Phase: child.Running, Conditions: probed(isFalse)}, Failing, Failing},
-		"a check that says nothing yet": {child.Snapshot{Spec: &child.Spec{HealthCheck: &child.HealthCheck{}}, Phase: child.Running, Conditions: probed(isUnknown)}, Unknown, Failing},
+		"nothing runs":                         {child.Snapshot{Spec: &child.Spec{}, Phase: child.Stopped}, Unknown, Unknown},
+		"runs, ready, no probes":               {child.Snapshot{Spec: &child.Spec{}, Phase: child.Running, Ready: true}, Passing, Passing},
+		"runs, not ready":                      {child.Snapshot{Spec: &child.Spec{}, Phase: child.Running}, Passing, Failing},
+		"nobody looked yet":                    {child.Snapshot{Spec: checked, Phase: child.Running}, Unknown, Unknown},
+		"both pass":                            {child.Snapshot{Spec: checked, Phase: child.Running, Ready: true, Liveness: found(child.ProbePassing), Readiness: found(child.ProbePassing)}, Passing, Passing},
+		"both fail":                            {child.Snapshot{Spec: checked, Phase: child.Running, Liveness: found(child.ProbeFailing), Readiness: found(child.ProbeFailing)}, Failing, Failing},
+		"stopping, and its readiness was fine": {child.Snapshot{Spec: checked, Phase: child.Stopping, Liveness: found(child.ProbeFailing), Readiness: found(child.ProbePassing)}, Failing, Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := health(&tc.s)
 
 			if got.Liveness.Status != tc.liveness || got.Readiness.Status != tc.readiness {
 				t.Errorf("health = %+v, want liveness %s and readiness %s", got, tc.liveness, tc.readiness)
+			}
+			if probe := tc.s.Liveness; probe.Message != got.Liveness.Message || probe.Failures != got.Liveness.ConsecutiveFailures || probe.Latency != got.Liveness.Latency {
+				t.Errorf("liveness = %+v, want what was found: %+v", got.Liveness, probe)
 			}
 		})
 	}

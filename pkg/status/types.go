@@ -92,7 +92,11 @@ type Probe struct {
 	Status              ProbeStatus `json:"status"`
 	CheckedAt           *time.Time  `json:"checked_at,omitempty"`
 	ConsecutiveFailures int         `json:"consecutive_failures,omitempty"`
-	Message             string      `json:"message,omitempty"`
+	Message             string      `json:"message,omitempty"` // of the last failure, while there is one
+
+	// Latency is how long the last look took. It and CheckedAt are renewed with
+	// every change, else each half minute: they say nothing about how often is looked.
+	Latency child.Seconds `json:"latency_secs,omitempty"`
 }
 
 // ProbeStatus is passing, failing or unknown.

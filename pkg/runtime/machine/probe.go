@@ -44,17 +44,15 @@ type schedule struct {
 	successes, failures int // thresholds
 }
 
+// scheduleOf is false where there is nothing to probe, or nobody who would answer.
 func scheduleOf(spec *child.Spec, role child.ProbeRole) (schedule, bool) {
-	switch {
-	case role == child.LivenessRole && slices.Contains(spec.NotEnforced, "health_check"),
-		role == child.ReadinessRole && slices.Contains(spec.NotEnforced, "readiness"):
-		return schedule{}, false // nobody would answer
-	case role == child.LivenessRole && spec.HealthCheck != nil:
-		h := spec.HealthCheck
-		return schedule{h.Handler(), h.CheckInterval.Duration(), h.InitialDelay.Duration(), 1, max(h.MaxRetries, 1)}, true
-	case role == child.ReadinessRole && spec.Readiness != nil:
-		r := spec.Readiness
-		return schedule{r.Handler(), r.CheckInterval.Duration(), r.InitialDelay.Duration(), max(r.SuccessThreshold, 1), max(r.FailureThreshold, 1)}, true
+	switch h, r := spec.HealthCheck, spec.Readiness; {
+	case role == child.LivenessRole && h != nil:
+		p := schedule{h.Handler(), h.CheckInterval.Duration(), h.InitialDelay.Duration(), 1, max(h.MaxRetries, 1)}
+		return p, !slices.Contains(spec.NotEnforced, "health_check."+p.handler)
+	case role == child.ReadinessRole && r != nil:
+		p := schedule{r.Handler(), r.CheckInterval.Duration(), r.InitialDelay.Duration(), max(r.SuccessThreshold, 1), max(r.FailureThreshold, 1)}
+		return p, !slices.Contains(spec.NotEnforced, "readiness."+p.handler)
 	}
 	return schedule{}, false
 }

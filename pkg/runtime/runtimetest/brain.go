@@ -201,7 +201,7 @@ func (b *brain) step(ev machine.Event) {
 // snapshots, replies.
 func (b *brain) take() {
 	r := b.tree.Ready()
-	if len(r.Records)+len(r.Facts)+len(r.Replies) > 0 {
+	if len(r.Records)+len(r.Facts)+len(r.Replies) > 0 || slices.ContainsFunc(r.Effects, isNoProbe) {
 		b.s.changed = b.s.now
 	}
 	var records, starts, effects []func()

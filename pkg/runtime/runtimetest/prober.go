@@ -24,6 +24,14 @@ func (b *brain) probe(ask machine.Probe) {
 	b.looks = append(b.looks, look{ask, at})
 }
 
+func isNoProbe(e machine.Effect) bool {
+	switch e.(type) {
+	case machine.Probe, machine.CancelProbe:
+		return false
+	}
+	return true
+}
+
 // dropLooks forgets looks, except that now and then an answer was already on its
 // way: it arrives too late.
 func (b *brain) dropLooks(which func(look) bool) {

@@ -88,7 +88,7 @@ type sim struct {
 	opt      Options
 	rng      *rand.Rand
 	now      time.Duration
-	changed  time.Duration // when a tree last recorded or told anything
+	changed  time.Duration // when a tree last left anything to do but probes
 	skew     time.Duration // of the wall clock
 	fault    faults
 	habits   habits

@@ -19,6 +19,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/probe"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/shim"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
@@ -113,6 +114,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	}
 	rt, err := runtime.New(runtime.Config{
 		Processes: d.procs, Records: records, Restored: restored, Journal: facts,
+		Prober:     probe.New(probe.Config{LogDir: func(id child.ID) string { return filepath.Join(d.dirs.State, "logs", string(id)) }}),
 		StartSlots: d.config.StartSlots, Seed: rand.Uint64(), Log: d.log.WithName("runtime"),
 	})
 	if err != nil {

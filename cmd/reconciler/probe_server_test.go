@@ -1,0 +1,84 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// probeServer is a server for the scripts, run as
+//
+//	probe-server tcp|http|grpc PORT [FILE]
+//
+// http is well as long as FILE exists, or always without one.
+func probeServer() {
+	if err := serveProbes(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "probe-server:", err)
+		os.Exit(1)
+	}
+}
+
+func serveProbes(args []string) error {
+	if len(args) < 2 {
+		return errors.New("usage: probe-server tcp|http|grpc PORT [FILE]")
+	}
+	well := func() bool {
+		if len(args) < 3 {
+			return true
+		}
+		_, err := os.Stat(args[2])
+		return err == nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+args[1])
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening on", l.Addr())
+	switch args[0] {
+	case "tcp":
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return err
+			}
+			_ = c.Close()
+		}
+	case "http":
+		return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if !well() {
+				http.Error(w, "unwell", http.StatusServiceUnavailable)
+			}
+		}))
+	case "grpc":
+		s := grpc.NewServer()
+		grpc_health_v1.RegisterHealthServer(s, health.NewServer())
+		return s.Serve(l)
+	}
+	return errors.New("unknown server " + args[0])
+}
+
+func cmdFreePort(ts *testscript.TestScript, _ bool, args []string) {
+	usage(ts, args, 1, "free-port VAR...")
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close() // only then may the next one be the same
+		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
+}
+
+func cmdFill(ts *testscript.TestScript, _ bool, args []string) {
+	usage(ts, args, 1, "fill FILE...")
+	for _, file := range args {
+		text := os.Expand(ts.ReadFile(file), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o666))
+	}
+}
