@@ -66,6 +66,7 @@ type Process struct {
 	PID       int
 	StartedAt time.Time
 	WeakKill  bool // only the process group can be killed: there is no cgroup
+	Task      bool // a function inside this program: PID is the program's, and it cannot be killed
 }
 
 // Detached says that the shim cannot be reached: until the next Adopted nothing
@@ -100,6 +101,11 @@ type Exited struct {
 	FinishedAt time.Time
 	LogTail    []string
 	Leftovers  []string // processes of its tree that are still alive, for people
+
+	// Of a task, which has neither Code nor Signal: how it ended, and in its own
+	// words why.
+	Kind   child.ExitKind
+	Reason string
 }
 
 // Ticked says that time has passed; it is due at Tree.Next.

@@ -27,6 +27,8 @@ func classify(ev Exited, spec *child.Spec, asked bool) child.ExitKind {
 	switch {
 	case asked:
 		return child.Cancelled
+	case ev.Kind != "":
+		return ev.Kind
 	case ev.Lost || ev.Code == nil && ev.Signal == "":
 		return child.LostExit
 	case ev.OOMKilled:
@@ -55,6 +57,8 @@ func exitReason(ev Exited, kind child.ExitKind, stopped *stop) string {
 		return "stopped: " + stopped.cause.Reason
 	case kind == child.LostExit:
 		return "ended while nobody could see"
+	case ev.Reason != "":
+		return ev.Reason
 	case ev.Signal == "":
 		return fmt.Sprintf("exit code %d", *ev.Code)
 	}

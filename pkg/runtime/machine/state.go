@@ -75,6 +75,7 @@ type attempt struct {
 	readyAt   time.Time
 	ready     bool
 	weakKill  bool
+	task      bool
 	stale     bool // it runs an older spec than the child has now
 
 	// What its probes found. Ready may come and go; wasReady stays.

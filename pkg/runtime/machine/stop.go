@@ -126,6 +126,9 @@ func (t *Tree) kill(s *state, why string) {
 	s.stop.deadline = t.in(s.spec.Shutdown.AbortWait.Duration())
 	s.stopState = child.CancelDelivered
 	t.sendStop(s, sigkill)
+	if s.live.task {
+		why += "; it is a task, and a goroutine cannot be killed"
+	}
 	if t.connected {
 		t.fact(s, ChildKilled, why)
 	}
@@ -152,6 +155,9 @@ func (t *Tree) giveUp(s *state) {
 func (t *Tree) survived(s *state) string {
 	if !t.connected || s.live.pid == 0 {
 		return "nobody could say whether it ended"
+	}
+	if s.live.task {
+		return "the task has not returned, and a goroutine cannot be killed; a task must return when its context ends"
 	}
 	return "still alive after SIGKILL and " + s.spec.Shutdown.AbortWait.Duration().String() + "; look for processes in uninterruptible sleep (state D)"
 }
