@@ -34,13 +34,14 @@ var floors = map[string]floor{
 	"pkg/runtime/logs":        {ours: []string{"pkg/runtime/child"}, others: []string{xsys}},
 	"pkg/runtime/shim":        {ours: []string{"pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
 	"pkg/runtime/journal":     {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
+	"pkg/runtime/task":        {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
 	"pkg/runtime/runtimetest": {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
 	"pkg/runtime/probe": {
 		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs"},
 		others: []string{xsys, "google.golang.org/grpc"},
 	},
 	"pkg/runtime": {
-		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs", "pkg/runtime/probe"},
+		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
 		others: []string{xsys, logr},
 	},
 	"pkg/desired": {
