@@ -13,5 +13,6 @@
 // so that the death of this one loses nothing.
 //
 // The package knows nothing of manifests: it can be embedded in a program that
-// makes its specs by itself.
+// makes its specs by itself. Open puts together what such a program needs; its
+// children may be processes and, with package task, its own functions.
 package runtime

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/shim"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/task"
 )
 
 // tailLines is how many of its last lines an exit report keeps.
@@ -29,6 +31,7 @@ type ShimProcesses struct {
 	kick     chan struct{} // one slot: starts is not empty
 
 	probes probes
+	tasks  *task.Registry // nil: none
 
 	mu     sync.Mutex
 	epoch  uint64          // counts the connections that were lost
@@ -65,6 +68,9 @@ func (p *ShimProcesses) Run(ctx context.Context) error {
 	err := p.client.Run(ctx)
 	cancel()
 	parts.Wait()
+	if p.tasks != nil {
+		err = errors.Join(err, p.tasks.Stop())
+	}
 	return err
 }
 
@@ -84,6 +90,10 @@ func (p *ShimProcesses) Events() <-chan machine.Event { return p.events }
 
 // Start queues one start.
 func (p *ShimProcesses) Start(s machine.Start) {
+	if p.isTask(s) {
+		p.tasks.Start(s)
+		return
+	}
 	p.mu.Lock()
 	p.starts = append(p.starts, s)
 	p.mu.Unlock()
@@ -94,10 +104,22 @@ func (p *ShimProcesses) Start(s machine.Start) {
 }
 
 // Signal passes a signal on.
-func (p *ShimProcesses) Signal(s machine.Signal) { p.client.Signal(s.Key, s.Signal, s.Tree) }
+func (p *ShimProcesses) Signal(s machine.Signal) {
+	if p.tasks != nil && p.tasks.Knows(s.Key) {
+		p.tasks.Signal(s)
+		return
+	}
+	p.client.Signal(s.Key, s.Signal, s.Tree)
+}
 
 // Acknowledge lets the shim forget an exit.
-func (p *ShimProcesses) Acknowledge(key child.Key) { p.client.Ack(key) }
+func (p *ShimProcesses) Acknowledge(key child.Key) {
+	if p.tasks != nil && p.tasks.Knows(key) {
+		p.tasks.Acknowledge(key)
+		return
+	}
+	p.client.Ack(key)
+}
 
 // resolve turns queued starts into launches.
 func (p *ShimProcesses) resolve(ctx context.Context) {
@@ -134,14 +156,25 @@ func (p *ShimProcesses) pass(epoch uint64, launch shim.Launch, err error) (faile
 	return err != nil
 }
 
-// translate turns the shim's words into the tree's.
+// translate turns the shim's words into the tree's. What tasks tell comes only
+// between Adopted and Detached: the next Adopted has it.
 func (p *ShimProcesses) translate(ctx context.Context) {
+	var tasks <-chan struct{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case ev := <-p.client.Events():
-			p.tell(ctx, p.translated(ev))
+			translated := p.translated(ev)
+			switch ev.(type) {
+			case shim.Listed:
+				tasks = p.pendingTasks()
+			case shim.Down:
+				tasks = nil
+			}
+			p.tell(ctx, translated)
+		case <-tasks:
+			p.tellOfTasks(ctx)
 		}
 	}
 }
@@ -173,7 +206,7 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 		for _, rep := range ev.Exits {
 			adopted.Exits = append(adopted.Exits, p.exited(rep))
 		}
-		return adopted
+		return p.withTasks(adopted)
 	case shim.Started:
 		return machine.Started{Process: process(ev.Process)}
 	case shim.StartFailed:

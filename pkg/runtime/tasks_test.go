@@ -1,0 +1,269 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/task"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// embedded runs a program with tasks in dir until the test, or end, ends it.
+func embedded(t *testing.T, dir string, tasks map[string]task.Func) (h *Handle, end func() error) {
+	t.Helper()
+	r := task.NewRegistry()
+	for name, f := range tasks {
+		if err := r.Register(name, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return running(t, Options{StateDir: dir, Tasks: r})
+}
+
+func running(t *testing.T, o Options) (h *Handle, end func() error) {
+	t.Helper()
+	e, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	var result error
+	go func() { defer close(ended); result = e.Run(ctx) }()
+	end = func() error { cancel(); <-ended; return result }
+	t.Cleanup(func() { _ = end() })
+	return e.Handle(), end
+}
+
+// until waits until a child is as ok wants it.
+func until(t *testing.T, h *Handle, id child.ID, what string, ok func(*child.Snapshot) bool) *child.Snapshot {
+	t.Helper()
+	sub := h.Subscribe()
+	defer sub.Close()
+	deadline := time.After(patience)
+	for {
+		s, there := h.Child(id)
+		if there && ok(s) {
+			return s
+		}
+		select {
+		case <-sub.Wake():
+			sub.Take()
+		case <-deadline:
+			t.Fatalf("waited in vain until %s is %s; it is %+v", id, what, s)
+		}
+	}
+}
+
+func inPhase(p child.Phase) func(*child.Snapshot) bool {
+	return func(s *child.Snapshot) bool { return s.Phase == p }
+}
+
+// quick is a spec whose stops and rests are short.
+func quick(change func(*child.Spec)) *child.Spec {
+	s := NewSpec()
+	s.Shutdown.GracefulTimeout, s.Shutdown.AbortWait = child.Seconds(20*time.Millisecond), child.Seconds(20*time.Millisecond)
+	s.Backoff.InitialDelay, s.Backoff.MaxDelay = child.Millis(time.Millisecond), child.Millis(2*time.Millisecond)
+	if change != nil {
+		change(s)
+	}
+	return s
+}
+
+func add(t *testing.T, h *Handle, id child.ID, s *child.Spec) {
+	t.Helper()
+	if _, err := h.Add(t.Context(), id, s, child.Origin{}, cause); err != nil {
+		t.Fatalf("add %s: %v", id, err)
+	}
+}
+
+func stay(ctx context.Context, _ task.Context) error { <-ctx.Done(); return nil }
+
+func TestATaskIsKeptRunningAsAProcessIs(t *testing.T) {
+	var runs atomic.Int32
+	h, _ := embedded(t, t.TempDir(), map[string]task.Func{"web": func(ctx context.Context, c task.Context) error {
+		switch runs.Add(1) {
+		case 1:
+			return errors.New("no database")
+		case 2:
+			panic("out of cheese")
+		}
+		return stay(ctx, c)
+	}})
+
+	add(t, h, "web", quick(nil))
+	s := until(t, h, "web", "running its third attempt", func(s *child.Snapshot) bool { return s.Phase == child.Running && s.Attempt == 3 })
+
+	if len(s.Exits) != 2 || s.Exits[0].Kind != child.FailedExit || s.Exits[0].Reason != "no database" || s.Exits[0].Code != nil {
+		t.Fatalf("exits = %+v", s.Exits)
+	}
+	panicked := s.Exits[1]
+	if panicked.Kind != child.FailedExit || panicked.Reason != "panic: out of cheese" || !strings.Contains(strings.Join(panicked.LogTail, "\n"), "tasks_test.go:") {
+		t.Errorf("the panic is reported as %+v", panicked)
+	}
+	if s.RestartCount != 2 || !s.Ready {
+		t.Errorf("restarts %d, ready %v; want 2 and ready", s.RestartCount, s.Ready)
+	}
+}
+
+func TestATaskThatReturnsNilHasSucceeded(t *testing.T) {
+	h, _ := embedded(t, t.TempDir(), map[string]task.Func{"job": func(context.Context, task.Context) error { return nil }})
+
+	add(t, h, "job", quick(func(s *child.Spec) { s.RestartPolicy = child.Transient }))
+	s := until(t, h, "job", "completed", inPhase(child.Completed))
+
+	if s.LastExit.Kind != child.Succeeded {
+		t.Errorf("exit = %+v", s.LastExit)
+	}
+}
+
+func TestAStopEndsTheContextOfATask(t *testing.T) {
+	h, end := embedded(t, t.TempDir(), map[string]task.Func{"web": stay})
+	add(t, h, "web", NewSpec())
+	until(t, h, "web", "running", inPhase(child.Running))
+
+	if _, err := h.Pause(t.Context(), "web", cause); err != nil {
+		t.Fatal(err)
+	}
+	s := until(t, h, "web", "stopped", inPhase(child.Stopped))
+	if _, err := h.Resume(t.Context(), "web", cause); err != nil {
+		t.Fatal(err)
+	}
+	until(t, h, "web", "running again", inPhase(child.Running))
+
+	if s.LastExit.Kind != child.Cancelled {
+		t.Errorf("exit = %+v, want it cancelled", s.LastExit)
+	}
+	if err := end(); err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	if r, err := h.Join(t.Context()); err != nil || r.State != StateCompleted || r.Children[0].Status != machine.Graceful {
+		t.Errorf("the end: %+v, %v; want web graceful", r, err)
+	}
+}
+
+func TestATaskThatDoesNotReturnIsNeverStartedTwice(t *testing.T) {
+	release := make(chan struct{})
+	var living, most atomic.Int32
+	h, _ := embedded(t, t.TempDir(), map[string]task.Func{"deaf": func(context.Context, task.Context) error {
+		most.Store(max(most.Load(), living.Add(1)))
+		<-release
+		living.Add(-1)
+		return nil
+	}})
+	add(t, h, "deaf", quick(nil))
+	until(t, h, "deaf", "running", inPhase(child.Running))
+
+	if _, err := h.Restart(t.Context(), "deaf", cause); err != nil {
+		t.Fatal(err)
+	}
+	s := until(t, h, "deaf", "given up", func(s *child.Snapshot) bool { return s.StopState == child.StopFailed })
+	attempt := s.Attempt
+	close(release)
+	until(t, h, "deaf", "in its next attempt", func(s *child.Snapshot) bool { return s.Attempt > attempt })
+
+	if s.Failure == nil || !strings.Contains(s.Failure.Reason, "a goroutine cannot be killed") {
+		t.Errorf("failure = %+v, want it to say why", s.Failure)
+	}
+	if attempt != 1 || most.Load() != 1 {
+		t.Errorf("attempt %d while the first lived, %d at a time; want 1 and 1", attempt, most.Load())
+	}
+}
+
+func TestATaskThatDoesNotReturnIsNamedAtTheEnd(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	h, end := embedded(t, t.TempDir(), map[string]task.Func{"deaf": func(context.Context, task.Context) error { <-release; return nil }})
+	add(t, h, "deaf", quick(nil))
+	until(t, h, "deaf", "running", inPhase(child.Running))
+
+	err := end()
+
+	if err == nil || !strings.Contains(err.Error(), "deaf#") {
+		t.Errorf("Run = %v, want it to name the task that lives on", err)
+	}
+	if r, err := h.Join(t.Context()); err != nil || r.Children[0].Status != machine.AbortFailed {
+		t.Errorf("the report: %+v, %v; want deaf as abort_failed", r, err)
+	}
+}
+
+func TestTasksOfAProgramThatDiedAreStartedAgain(t *testing.T) {
+	dir := t.TempDir()
+	h, end := embedded(t, dir, map[string]task.Func{"web": stay})
+	add(t, h, "web", NewSpec())
+	add(t, h, "paused", NewSpec("task:web"))
+	until(t, h, "web", "running", inPhase(child.Running))
+	if _, err := h.Pause(t.Context(), "paused", cause); err != nil {
+		t.Fatal(err)
+	}
+	until(t, h, "paused", "stopped", inPhase(child.Stopped))
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+
+	h, _ = embedded(t, dir, map[string]task.Func{"web": stay})
+	s := until(t, h, "web", "running", inPhase(child.Running))
+
+	if s.Attempt != 2 {
+		t.Errorf("attempt = %d, want 2", s.Attempt)
+	}
+	if p, ok := h.Child("paused"); !ok || p.Phase != child.Stopped || p.Operation != child.Paused {
+		t.Errorf("paused = %+v, want it as it was", p)
+	}
+	last, err := journal.Last(dir + "/journal")
+	if err != nil || last == 0 {
+		t.Errorf("the journal ends with %d, %v", last, err)
+	}
+}
+
+func TestTwoProgramsCannotUseOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	embedded(t, dir, map[string]task.Func{"web": stay})
+
+	_, err := Open(Options{StateDir: dir, Tasks: task.NewRegistry()})
+
+	if err == nil || !strings.Contains(err.Error(), "another program (pid ") || !strings.Contains(err.Error(), dir) {
+		t.Errorf("Open = %v, want who holds it", err)
+	}
+}
+
+func TestOpenSaysWhatIsMissing(t *testing.T) {
+	for _, o := range []Options{{}, {StateDir: t.TempDir()}, {Tasks: task.NewRegistry()}} {
+		if _, err := Open(o); err == nil || !strings.Contains(err.Error(), "it needs a StateDir, and Tasks or Processes") {
+			t.Errorf("Open(%+v) = %v", o, err)
+		}
+	}
+	e, err := Open(Options{StateDir: t.TempDir(), Tasks: task.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	e.Close() // twice is once
+}
+
+func TestNewSpecIsThatOfAManifestThatSaysNothing(t *testing.T) {
+	manifests, problems := desired.Decode("x.yaml", []byte("name: x\ncommand: [a, b]\n"))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want, problems := manifests[0].Spec("", nil, func(child.ID) bool { return false })
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+
+	if diff := cmp.Diff(want, NewSpec("a", "b")); diff != "" {
+		t.Errorf("spec (-manifest +NewSpec):\n%s", diff)
+	}
+}
