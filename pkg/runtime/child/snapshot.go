@@ -96,6 +96,12 @@ type RestartLimitUse struct {
 	Exhausted bool    `json:"exhausted"`
 }
 
+// FailureGroupUse is how much of its restart limit a failure group has used.
+type FailureGroupUse struct {
+	Tag string `json:"tag"`
+	RestartLimitUse
+}
+
 // PendingRestart is a restart that waits for the old attempt to end.
 type PendingRestart struct {
 	OldGeneration    Generation `json:"old_generation"`
@@ -141,8 +147,17 @@ type Snapshot struct {
 	// (ready)", "a free start slot".
 	WaitsFor []string
 
-	RestartLimit   RestartLimitUse // Limit 0: none
-	NextRestartAt  time.Time       // zero: none is planned
+	// QueuePlace is the place in the queue for a start slot when the child came to
+	// it; since then it can only have become better. 0: it does not queue.
+	QueuePlace int
+
+	// CannotRun says that the child is in trouble: failed, quarantined, crashing in
+	// a loop, or not to be started. A critical child then degrades the runtime.
+	CannotRun bool
+
+	RestartLimit   RestartLimitUse   // Limit 0: none
+	FailureGroups  []FailureGroupUse // a supervisor's
+	NextRestartAt  time.Time         // zero: none is planned
 	StopState      StopState
 	StopDeadline   time.Time // when the next step of a stop is due; zero: none
 	PendingRestart *PendingRestart

@@ -16,7 +16,7 @@ func (t *Tree) Check() error {
 		if s.live.asked {
 			asked++
 		}
-		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkProbes, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex} {
+		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkProbes, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex, t.checkPart} {
 			if err := check(s); err != nil {
 				return fmt.Errorf("%s, phase %s: %w", s.key(), s.phase, err)
 			}
@@ -25,7 +25,7 @@ func (t *Tree) Check() error {
 	if asked != t.slots.used {
 		return fmt.Errorf("%d start slots are marked as used, %d starts are under way", t.slots.used, asked)
 	}
-	for _, check := range []func() error{t.checkHeap, t.checkDependants, t.checkQueue, t.checkStrays, t.checkShutdown} {
+	for _, check := range []func() error{t.checkHeap, t.checkDependants, t.checkQueue, t.checkStrays, t.checkShutdown, t.checkMembers, t.checkRegroups} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -129,16 +129,16 @@ func (t *Tree) checkAlarm(s *state) error {
 }
 
 func (t *Tree) checkIndex(s *state) error {
-	for _, d := range s.spec.Dependencies {
-		if !slices.Contains(t.dependants[d.ID], s.id) {
-			return fmt.Errorf("its dependency %s does not know it", d.ID)
+	var err error
+	links(s.spec, func(on child.ID) {
+		if !slices.Contains(t.dependants[on], s.id) {
+			err = fmt.Errorf("%s, which it waits for, does not know it", on)
 		}
+	})
+	if s.offers != offering(s) {
+		err = fmt.Errorf("its dependants believe %+v", s.offers)
 	}
-	now := offer{started: s.phase == child.Running, ready: s.live.ready, completed: s.phase == child.Completed}
-	if s.offers != now {
-		return fmt.Errorf("its dependants believe %+v", s.offers)
-	}
-	return nil
+	return err
 }
 
 func (t *Tree) checkHeap() error {
@@ -161,7 +161,11 @@ func (t *Tree) checkDependants() error {
 	for on, list := range t.dependants {
 		for _, id := range list {
 			s := t.children[id]
-			if s == nil || !slices.ContainsFunc(s.spec.Dependencies, func(d child.Dependency) bool { return d.ID == on }) {
+			linked := false
+			if s != nil {
+				links(s.spec, func(id child.ID) { linked = linked || id == on })
+			}
+			if !linked {
 				return fmt.Errorf("%s is entered as a dependant of %s", id, on)
 			}
 		}

@@ -130,7 +130,8 @@ func refused(code ErrorCode, message string) Reply {
 func (t *Tree) shutdownTree(c Command) Reply {
 	switch d := t.shutdown; {
 	case d == nil:
-		t.beginShutdown(c)
+		t.beginShutdown(c.Cause, t.correlation)
+		t.shutdown.waiting = []CommandID{c.ID}
 		return Reply{Decision: Accepted}
 	case d.report == nil:
 		d.waiting = append(d.waiting, c.ID)
@@ -209,7 +210,7 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 
 // starts tells a start that nothing is in the way of from one that has to wait.
 func (t *Tree) starts(s *state) Decision {
-	if missing, _ := t.missing(s); len(missing)+len(t.obstacles(s)) > 0 {
+	if missing, _ := t.missing(s); len(missing)+len(t.obstacles(s)) > 0 || s.part.in != nil {
 		return Accepted
 	}
 	return StartedImmediately

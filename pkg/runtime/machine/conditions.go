@@ -63,6 +63,8 @@ func stalledReason(s *state) string {
 	switch {
 	case s.failure == nil:
 		return ""
+	case s.failure.Phase == "restart_limit":
+		return "RestartLimitExceeded"
 	case s.stop != nil && s.stop.stage == stopGivenUp:
 		return "StopFailed"
 	case s.phase == child.Starting:

@@ -81,6 +81,8 @@ type Record struct {
 	LastDelay   child.Millis     `json:"last_delay_ms,omitempty"`
 	Quick       int              `json:"quick_failures,omitempty"` // in a row, for CrashLooping
 	RestartedAt []time.Time      `json:"restarted_at,omitempty"`   // within the window of the restart limit
+	Group       *GroupRecord     `json:"group,omitempty"`          // of a restart of several children under way
+	Again       bool             `json:"again,omitempty"`          // the run ended because this child did: the next one starts it
 	Exits       []*child.Exit    `json:"exits,omitempty"`
 	Failure     *child.Failure   `json:"failure,omitempty"`
 	StopState   child.StopState  `json:"stop_state,omitempty"`
@@ -92,10 +94,11 @@ type Record struct {
 	PendingRestart *child.PendingRestart `json:"pending_restart,omitempty"`
 
 	// What the probes of the newest attempt have found.
-	WasReady  bool              `json:"was_ready,omitempty"` // it was ready once, whatever it is now
-	Readiness *child.ProbeState `json:"readiness,omitempty"`
-	Liveness  *child.ProbeState `json:"liveness,omitempty"`
-	Heartbeat child.Millis      `json:"heartbeat_ms,omitempty"` // as the attempt asked for it
+	WasReady      bool                   `json:"was_ready,omitempty"` // it was ready once, whatever it is now
+	Readiness     *child.ProbeState      `json:"readiness,omitempty"`
+	Liveness      *child.ProbeState      `json:"liveness,omitempty"`
+	Heartbeat     child.Millis           `json:"heartbeat_ms,omitempty"`   // as the attempt asked for it
+	GroupRestarts map[string][]time.Time `json:"group_restarts,omitempty"` // of a supervisor's failure groups, by tag
 }
 
 // Transition says since when a condition has been as it is.
@@ -167,6 +170,12 @@ const (
 	ShutdownRequested   FactKind = "shutdown_requested"
 	ShutdownPhaseChange FactKind = "shutdown_phase_changed"
 	ShutdownCompleted   FactKind = "shutdown_completed"
+	GroupRestartBegan   FactKind = "group_restart_began"
+	GroupRestarted      FactKind = "group_restarted" // all are gone, and may start
+	SupervisorFailed    FactKind = "supervisor_failed"
+	GroupQuarantined    FactKind = "failure_group_quarantined"
+	RuntimeDegraded     FactKind = "runtime_degraded"
+	RuntimeRecovered    FactKind = "runtime_recovered"
 	ShimLost            FactKind = "shim_lost"
 	ShimConnected       FactKind = "shim_connected"
 )
@@ -217,6 +226,10 @@ type ShutdownReport struct {
 	CompletedAt time.Time         `json:"completed_at"`
 	Phase       string            `json:"phase"`    // request_stop, graceful_drain, abort_stragglers, reconcile, completed
 	Outcomes    []ShutdownOutcome `json:"outcomes"` // in the order of the shutdown
+
+	Failure *child.Failure `json:"failure,omitempty"`  // why the runtime itself went down; nil: it was told to
+	EndedBy child.ID       `json:"ended_by,omitempty"` // the critical child whose end ended the run
+	Exit    *child.Exit    `json:"exit,omitempty"`     // of that child
 }
 
 // ShutdownOutcome is how one child ended in a shutdown.

@@ -95,6 +95,7 @@ func (t *Tree) ended(s *state, e *child.Exit) {
 		s.stopState = child.StopCompleted
 	}
 	t.wentDown(s, stopped, e)
+	t.memberGone(s)
 	switch {
 	case s.operation == child.Removed:
 		s.phase = child.Stopped
@@ -126,20 +127,12 @@ func (t *Tree) fell(s *state, e *child.Exit) {
 		s.phase = child.Stopped // the next run starts it
 		t.rested(s, child.BackingOff)
 	case !t.countRestart(s):
-		t.exhausted(s)
+		t.quarantine(s, limitReason(s.spec.RestartLimit))
+	case !t.charge(s, e.Reason):
 	default:
 		t.backOff(s, ran, e.Reason)
+		t.spread(s, string(s.id)+" ended: "+e.Reason)
 	}
-}
-
-// exhausted quarantines a child whose restart limit is used up.
-func (t *Tree) exhausted(s *state) {
-	reason := limitReason(s.spec.RestartLimit)
-	s.hold = &child.Hold{Cause: child.Cause{RequestedBy: runtimeItself, Reason: reason}, At: t.wall}
-	t.setOperation(s, child.OperationQuarantined, s.hold.Cause)
-	s.phase = child.Quarantined
-	t.factBy(s, ChildQuarantined, s.hold.Cause)
-	t.saveSync(s)
 }
 
 // backOff lets a child rest before its next start.

@@ -41,7 +41,9 @@ func TestRandomEventsKeepEveryInvariant(t *testing.T) {
 }
 
 func runFuzzWorld(t *testing.T, data []byte) {
-	w := &fuzzWorld{t: t, tree: New(Config{StartSlots: 2, Seed: 1}), data: data, highest: map[child.ID]child.Key{}}
+	w := &fuzzWorld{t: t, data: data, highest: map[child.ID]child.Key{}}
+	w.cfg = Config{StartSlots: 2, Seed: 1, ExitOnCritical: w.byte()%8 == 1}
+	w.tree = New(w.cfg)
 	for len(w.data) > 0 {
 		w.step(w.event())
 		if w.byte()%64 == 0 {
@@ -54,6 +56,7 @@ func runFuzzWorld(t *testing.T, data []byte) {
 // fuzzWorld makes events of bytes and remembers what it saw.
 type fuzzWorld struct {
 	t       *testing.T
+	cfg     Config
 	tree    *Tree
 	data    []byte
 	now     Instant
@@ -63,7 +66,10 @@ type fuzzWorld struct {
 	command int
 }
 
-var fuzzIDs = []child.ID{"a", "b", "c", "f/d"}
+var fuzzIDs = []child.ID{"a", "b", "c", "f", "f/d", "f/e", "f/g", "f/g/h", "root"}
+
+// fuzzFolders are mostly supervisors.
+var fuzzFolders = map[child.ID]bool{"f": true, "f/g": true, "root": true}
 
 func (w *fuzzWorld) byte() byte {
 	if len(w.data) == 0 {
@@ -126,7 +132,7 @@ func (w *fuzzWorld) started(s Start) {
 // restart replaces the tree by one restored from its records.
 func (w *fuzzWorld) restart() {
 	w.take()
-	w.tree = Restore(Config{StartSlots: 2, Seed: 1}, w.now, w.wall(), w.records)
+	w.tree = Restore(w.cfg, w.now, w.wall(), w.records)
 	if err := w.tree.Check(); err != nil {
 		w.t.Fatalf("after Restore: %v", err)
 	}
@@ -261,14 +267,25 @@ func (w *fuzzWorld) commandEvent() Event {
 		c.Cause.Reason = " "
 	}
 	if c.Verb == Add || c.Verb == Update || c.Verb == Replace {
-		c.Spec, c.Origin = w.spec(), child.Origin{Generation: uint64(w.byte() % 4)}
+		c.Spec, c.Origin = w.spec(c.Child), child.Origin{Generation: uint64(w.byte() % 4)}
 	}
 	return c
 }
 
-func (w *fuzzWorld) spec() *child.Spec {
+func (w *fuzzWorld) spec(id child.ID) *child.Spec {
 	b := w.byte()
 	s := testSpec()
+	if fuzzFolders[id] && b%8 > 0 {
+		w.folder(s)
+		return s
+	}
+	s.Tags = [][]string{nil, {"mail"}, {"web"}, {"mail", "web"}}[b/64]
+	if b%16 == 9 {
+		s.Criticality = child.Critical
+	}
+	if b%16 == 11 {
+		s.SidecarOf = fuzzIDs[int(b/16)%len(fuzzIDs)]
+	}
 	s.RestartPolicy = []child.RestartPolicy{child.Permanent, child.Permanent, child.Transient, child.Temporary}[b%4]
 	s.Suspend = b%16 == 5
 	if b%32 == 7 {
@@ -288,6 +305,21 @@ func (w *fuzzWorld) spec() *child.Spec {
 	}
 	w.probes(s)
 	return s
+}
+
+func (w *fuzzWorld) folder(s *child.Spec) {
+	b := w.byte()
+	s.Kind = child.Supervisor
+	s.Strategy = []child.Strategy{child.OneForOne, child.OneForAll, child.RestForOne, child.OneForAll}[b%4]
+	if b/4%4 == 0 {
+		s.RestartLimit = &child.RestartLimit{MaxRestarts: int(b / 64), Window: child.Seconds(time.Duration(b) * time.Second)}
+	}
+	if b/16%4 == 0 {
+		s.FailureGroups = []child.FailureGroup{{Tag: "mail", RestartLimit: child.RestartLimit{MaxRestarts: int(b % 3), Window: child.Seconds(time.Minute)}}}
+	}
+	if b%32 == 3 {
+		s.Backoff = child.Backoff{}
+	}
 }
 
 // goDown shuts down whatever is there; answers stay out, and it ends all the same.

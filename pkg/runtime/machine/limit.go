@@ -24,22 +24,52 @@ func (t *Tree) countRestart(s *state) bool {
 
 // forgetOldRestarts drops those that left the sliding window.
 func (t *Tree) forgetOldRestarts(s *state) {
+	t.forgetOldOfGroups(s)
 	limit := s.spec.RestartLimit
 	if limit == nil {
 		s.restarts = nil
 		return
 	}
+	s.restarts = t.recent(s.restarts, limit)
+}
+
+// recent drops those that left the sliding window.
+func (t *Tree) recent(restarts []Instant, limit *child.RestartLimit) []Instant {
 	window := Instant(limit.Window)
-	s.restarts = slices.DeleteFunc(s.restarts, func(at Instant) bool { return at+window <= t.now })
+	return slices.DeleteFunc(restarts, func(at Instant) bool { return at+window <= t.now })
+}
+
+func (t *Tree) forgetOldOfGroups(s *state) {
+	for tag, restarts := range s.groups {
+		i := slices.IndexFunc(s.spec.FailureGroups, func(g child.FailureGroup) bool { return g.Tag == tag })
+		if i >= 0 {
+			restarts = t.recent(restarts, &s.spec.FailureGroups[i].RestartLimit)
+		}
+		if i < 0 || len(restarts) == 0 {
+			delete(s.groups, tag)
+		} else {
+			s.groups[tag] = restarts
+		}
+	}
 }
 
 // limitDeadline is when the oldest restart leaves the window: what a snapshot
 // says of the limit changes then, without any event.
-func (t *Tree) limitDeadline(s *state) moment {
-	if s.spec.RestartLimit == nil || len(s.restarts) == 0 {
-		return moment{}
+func (t *Tree) limitDeadline(s *state) (first moment) {
+	consider := func(restarts []Instant, limit *child.RestartLimit) {
+		if limit == nil || len(restarts) == 0 {
+			return
+		}
+		if at := restarts[0] + Instant(limit.Window); !first.set || at < first.at {
+			first = moment{at: at, set: true}
+		}
 	}
-	return moment{at: s.restarts[0] + Instant(s.spec.RestartLimit.Window), set: true}
+	consider(s.restarts, s.spec.RestartLimit)
+	for i := range s.spec.FailureGroups {
+		g := &s.spec.FailureGroups[i]
+		consider(s.groups[g.Tag], &g.RestartLimit)
+	}
+	return first
 }
 
 // limitUse is the limit for people.
@@ -48,12 +78,24 @@ func limitUse(s *state) child.RestartLimitUse {
 	if limit == nil {
 		return child.RestartLimitUse{}
 	}
-	used := len(s.restarts)
+	use := useOf(limit, len(s.restarts))
+	use.Exhausted = s.operation == child.OperationQuarantined && s.hold != nil && s.hold.RequestedBy == runtimeItself
+	return use
+}
+
+func useOf(limit *child.RestartLimit, used int) child.RestartLimitUse {
 	return child.RestartLimitUse{
-		Window: limit.Window, Limit: limit.MaxRestarts, Used: used,
-		Remaining: max(limit.MaxRestarts-used, 0),
-		Exhausted: s.operation == child.OperationQuarantined && s.hold != nil && s.hold.RequestedBy == runtimeItself,
+		Window: limit.Window, Limit: limit.MaxRestarts, Used: used, Remaining: max(limit.MaxRestarts-used, 0),
 	}
+}
+
+// groupUse is the use of each failure group of a supervisor, for people.
+func groupUse(s *state) (all []child.FailureGroupUse) {
+	for i := range s.spec.FailureGroups {
+		g := &s.spec.FailureGroups[i]
+		all = append(all, child.FailureGroupUse{Tag: g.Tag, RestartLimitUse: useOf(&g.RestartLimit, len(s.groups[g.Tag]))})
+	}
+	return all
 }
 
 // limitReason is why a limit stopped a child: "11th restart within 60 s".

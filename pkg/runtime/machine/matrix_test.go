@@ -43,6 +43,12 @@ var situations = []struct {
 	{"Failed", []string{"connect", "add a policy=temporary", "started a", "exit a 1"}},
 	{"Quarantined by its limit", []string{"connect", "add a limit=0/60s", "started a", "exit a 1"}},
 	{"Quarantined by command", []string{"connect", "add a", "started a", "quarantine a", "exit a 0"}},
+	{"Running, to be stopped for its group after its dependant", []string{"connect", "add a", "started a", "add root supervisor strategy=one_for_all", "add b deps=a", "started b", "add c", "started c", "exit c 1"}},
+	{"Pending, for the restart of its group", []string{"connect", "add root supervisor strategy=one_for_all", "add a", "started a", "add c", "started c", "exit c 1", "exit a 0"}},
+	{"Backoff, of its group", []string{"connect", "add root supervisor strategy=one_for_all", "add a", "started a", "add c", "started c", "exit a 1"}},
+	{"Backoff, as a supervisor that failed", []string{"connect", "add root supervisor", "add a supervisor limit=0/60s backoff=1s..1s", "add a/c", "started a/c", "exit a/c 1"}},
+	{"Pending sidecar", []string{"connect", "add b", "add a sidecar=b"}},
+	{"Running sidecar", []string{"connect", "add b", "started b", "add a sidecar=b", "started a"}},
 	{"gone", []string{"connect", "add a", "remove a", "refused a"}},
 }
 

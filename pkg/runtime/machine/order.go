@@ -8,42 +8,56 @@ import (
 )
 
 // offer is what the dependants of a child see of it.
-type offer struct{ started, ready, completed bool }
+type offer struct{ started, ready, completed, there bool }
 
-// index enters a child with its dependencies.
-func (t *Tree) index(s *state) {
-	for _, d := range s.spec.Dependencies {
-		list := t.dependants[d.ID]
-		if at, found := slices.BinarySearch(list, s.id); !found {
-			t.dependants[d.ID] = slices.Insert(list, at, s.id)
-		}
+// links visits the IDs of the children that a child waits for before it starts.
+func links(spec *child.Spec, visit func(child.ID)) {
+	for _, d := range spec.Dependencies {
+		visit(d.ID)
+	}
+	if spec.SidecarOf != "" {
+		visit(spec.SidecarOf)
 	}
 }
 
+// index enters a child with its dependencies.
+func (t *Tree) index(s *state) {
+	links(s.spec, func(on child.ID) {
+		list := t.dependants[on]
+		if at, found := slices.BinarySearch(list, s.id); !found {
+			t.dependants[on] = slices.Insert(list, at, s.id)
+		}
+	})
+}
+
 func (t *Tree) unindex(s *state) {
-	for _, d := range s.spec.Dependencies {
-		list := t.dependants[d.ID]
+	links(s.spec, func(on child.ID) {
+		list := t.dependants[on]
 		if at, found := slices.BinarySearch(list, s.id); found {
 			list = slices.Delete(list, at, at+1)
 		}
 		if len(list) == 0 {
-			delete(t.dependants, d.ID)
+			delete(t.dependants, on)
 		} else {
-			t.dependants[d.ID] = list
+			t.dependants[on] = list
 		}
-	}
+	})
 }
 
 // offer tells the dependants of a child when they see something new of it.
 func (t *Tree) offer(s *state) {
-	now := offer{
+	if now := offering(s); now != s.offers {
+		s.offers = now
+		t.tellDependants(s.id)
+	}
+}
+
+func offering(s *state) offer {
+	return offer{
 		started:   s.phase == child.Running,
 		ready:     s.live.ready,
 		completed: s.phase == child.Completed,
-	}
-	if now != s.offers {
-		s.offers = now
-		t.tellDependants(s.id)
+		there:     s.phase.HasProcess(),
 	}
 }
 
@@ -83,6 +97,9 @@ func (t *Tree) missing(s *state) (names []string, undeclared bool) {
 			name += ", which is declared nowhere"
 		}
 		names = append(names, name)
+	}
+	if name, nowhere := t.missingPrimary(s); name != "" {
+		names, undeclared = append(names, name), undeclared || nowhere
 	}
 	return names, undeclared
 }

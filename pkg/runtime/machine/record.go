@@ -19,12 +19,15 @@ func (t *Tree) record(s *state) Record {
 		PID: s.live.pid, StartedAt: s.live.startedAt,
 		NextStart: s.rest.wall, LastDelay: child.Millis(s.lastDelay), Quick: s.quick,
 		Exits: s.exits, Failure: s.failure, StopState: s.stopState, PendingRestart: s.pendingRestart,
-		UpdatedAt: s.updatedAt, Correlation: s.correlation, Sync: s.sync,
+		UpdatedAt: s.updatedAt, Correlation: s.correlation, Sync: s.sync, Again: s.again,
 	}
 	if s.live.ready {
 		r.ReadyAt = s.live.readyAt
 	}
 	t.recordProbes(s, &r)
+	if g := s.part.in; g != nil {
+		r.Group = &GroupRecord{Of: g.of, Reason: g.reason}
+	}
 	if s.stop != nil {
 		r.Stopping = &StopRecord{
 			Why: s.stop.why, Stage: string(s.stop.stage), Deadline: s.stop.deadline.wall, Cause: s.stop.cause,
@@ -33,6 +36,14 @@ func (t *Tree) record(s *state) Record {
 	}
 	for _, at := range s.restarts {
 		r.RestartedAt = append(r.RestartedAt, t.wallOf(at))
+	}
+	for tag, restarts := range s.groups {
+		if r.GroupRestarts == nil {
+			r.GroupRestarts = map[string][]time.Time{}
+		}
+		for _, at := range restarts {
+			r.GroupRestarts[tag] = append(r.GroupRestarts[tag], t.wallOf(at))
+		}
 	}
 	for _, c := range s.conditions {
 		r.Conditions = append(r.Conditions, Transition{Type: c.Type, Status: c.Status, At: c.LastTransitionTime})
@@ -51,11 +62,17 @@ func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
 		last[r.ID] = i
 		t.incarnation = max(t.incarnation, r.Incarnation)
 	}
+	parts, reasons := map[child.ID][]*state{}, map[child.ID]string{}
 	for i, r := range recs {
-		if last[r.ID] == i && !r.Gone && r.Spec != nil {
-			t.restore(r)
+		if last[r.ID] != i || r.Gone || r.Spec == nil {
+			continue
+		}
+		s := t.restore(r)
+		if r.Group != nil {
+			parts[r.Group.Of], reasons[r.Group.Of] = append(parts[r.Group.Of], s), r.Group.Reason
 		}
 	}
+	t.restoreGroups(parts, reasons)
 	t.settle()
 	for _, s := range t.children {
 		s.changed = false
@@ -64,7 +81,13 @@ func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
 	return t
 }
 
-func (t *Tree) restore(r Record) {
+func (t *Tree) restore(r Record) *state {
+	if r.Again { // as if only the shutdown had stopped it
+		r.Phase, r.RestartedAt, r.Quick, r.LastDelay, r.Failure = child.Stopped, nil, 0, 0, nil
+		if r.Operation == child.OperationQuarantined {
+			r.Operation, r.Hold = child.Active, nil
+		}
+	}
 	s := t.put(&state{
 		id: r.ID, incarnation: r.Incarnation, spec: r.Spec, origin: r.Origin, observed: r.Observed,
 		operation: r.Operation, hold: r.Hold, phase: r.Phase,
@@ -85,18 +108,33 @@ func (t *Tree) restore(r Record) {
 	t.restoreRestarts(s, r)
 	t.restorePhase(s, r)
 	t.lookAt(s)
+	return s
 }
 
 func (t *Tree) restoreRestarts(s *state, r Record) {
-	if s.spec.RestartLimit == nil {
-		return
+	if s.spec.RestartLimit != nil {
+		s.restarts = t.instants(r.RestartedAt, s.spec.RestartLimit)
 	}
-	window := s.spec.RestartLimit.Window.Duration()
-	for _, at := range r.RestartedAt {
-		ago := min(max(t.wall.Sub(at), 0), window)
-		s.restarts = append(s.restarts, t.now-Instant(ago))
+	for i := range s.spec.FailureGroups {
+		g := &s.spec.FailureGroups[i]
+		if restarts := t.instants(r.GroupRestarts[g.Tag], &g.RestartLimit); len(restarts) > 0 {
+			if s.groups == nil {
+				s.groups = map[string][]Instant{}
+			}
+			s.groups[g.Tag] = restarts
+		}
 	}
 	t.forgetOldRestarts(s)
+}
+
+// instants are recorded times on the clock of this run.
+func (t *Tree) instants(times []time.Time, limit *child.RestartLimit) (all []Instant) {
+	for _, at := range times {
+		ago := min(max(t.wall.Sub(at), 0), limit.Window.Duration())
+		all = append(all, t.now-Instant(ago))
+	}
+	slices.Sort(all) // the wall clock may have been set meanwhile
+	return all
 }
 
 // restorePhase brings back what belongs to the phase that was recorded. What is

@@ -30,6 +30,10 @@ type shutdown struct {
 	draining    int // those of them that are being stopped
 	outcomes    []ShutdownOutcome
 	report      *ShutdownReport // set when it is over
+
+	failure *child.Failure // why the runtime itself asked for it; nil: somebody else did
+	endedBy child.ID       // the critical child whose end it is for; "": none
+	exit    *child.Exit    // of that child
 }
 
 // ending is one child's part in a shutdown.
@@ -45,9 +49,10 @@ func (d *shutdown) stopCause() child.Cause {
 }
 
 // beginShutdown stops every child, dependants before what they depend on.
-func (t *Tree) beginShutdown(c Command) {
-	t.shutdown = &shutdown{cause: c.Cause, correlation: t.correlation, startedAt: t.wall, waiting: []CommandID{c.ID}}
-	t.shutdownFact(ShutdownRequested, c.Cause.Reason).Cause = c.Cause
+func (t *Tree) beginShutdown(cause child.Cause, correlation string) {
+	t.endGroups()
+	t.shutdown = &shutdown{cause: cause, correlation: correlation, startedAt: t.wall}
+	t.shutdownFact(ShutdownRequested, cause.Reason).Cause = cause
 	ids := t.IDs()
 	for _, id := range ids {
 		t.enterShutdown(t.children[id])
@@ -83,16 +88,16 @@ func (t *Tree) enterShutdown(s *state) {
 	t.lookAt(s) // it is not probed any more
 }
 
-// eachDependency visits what a child depends on, if both are left.
+// eachDependency visits what is stopped after a child, if both are left.
 func (t *Tree) eachDependency(s *state, visit func(*state)) {
 	if !s.shutdown.left {
 		return
 	}
-	for _, d := range s.spec.Dependencies {
-		if on, ok := t.children[d.ID]; ok && on != s && on.shutdown.left {
+	t.eachStoppedAfter(s, func(on *state) {
+		if on.shutdown.left {
 			visit(on)
 		}
-	}
+	})
 }
 
 // drain stops one child. One that is being stopped already goes on with that.
@@ -271,6 +276,7 @@ func (t *Tree) complete() {
 	d.report = &ShutdownReport{
 		Cause: d.cause, StartedAt: d.startedAt, CompletedAt: t.wall,
 		Phase: stageNames[d.stage], Outcomes: d.outcomes,
+		Failure: d.failure, EndedBy: d.endedBy, Exit: d.exit,
 	}
 	t.shutdownFact(ShutdownCompleted, d.cause.Reason).Cause = d.cause
 	for i, id := range d.waiting {

@@ -28,6 +28,7 @@ func (t *Tree) enqueue(s *state) {
 		t.slots.last++
 		s.ticket = t.slots.last
 		t.slots.queue = append(t.slots.queue, ticket{s.ticket, s})
+		s.place = len(t.slots.queue)
 	}
 }
 

@@ -18,6 +18,10 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 	if s.stop != nil {
 		stopDeadline = s.stop.deadline.wall
 	}
+	place := 0
+	if s.ticket > 0 {
+		place = s.place
+	}
 	return &child.Snapshot{
 		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
 		Phase: s.phase, Operation: s.operation, Hold: s.hold,
@@ -25,12 +29,23 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 		PID: s.live.pid, StartedAt: s.live.startedAt, Ready: s.live.ready, ReadyAt: s.live.readyAt,
 		Liveness: s.live.liveness.shown, Readiness: s.live.readiness.shown,
 		WaitsFor:      s.waits,
+		QueuePlace:    place,
+		CannotRun:     s.cannotRun(),
 		RestartLimit:  limitUse(s),
-		NextRestartAt: s.rest.wall,
+		FailureGroups: groupUse(s),
+		NextRestartAt: nextRestart(s).wall,
 		StopState:     s.stopState, StopDeadline: stopDeadline, PendingRestart: s.pendingRestart,
 		Failure: s.failure, LastExit: s.lastExit(), Exits: s.exits,
 		Conditions: s.conditions, UpdatedAt: s.updatedAt,
 	}, true
+}
+
+// nextRestart is when a child starts at the earliest, if that is known.
+func nextRestart(s *state) moment {
+	if s.phase == child.Pending && s.part.in != nil {
+		return s.part.in.until
+	}
+	return s.rest
 }
 
 func (s *state) restartCount() uint64 { return uint64(max(s.attempt, 1) - 1) }
@@ -51,12 +66,12 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 	if s.spec.HealthCheck != nil {
 		list = append(list, healthy(s))
 	}
-	if len(s.spec.Dependencies) > 0 {
+	if len(s.spec.Dependencies) > 0 || s.isSidecar() {
 		missing, undeclared := t.missing(s)
 		add(child.ConditionDependenciesReady, len(missing) == 0, dependenciesReason(len(missing), undeclared), waiting(missing))
 	}
 	if s.quick >= crashLoop && s.wanted() {
-		add(child.ConditionCrashLooping, true, "QuickFailures", crashLoopMessage(s))
+		add(child.ConditionCrashLooping, true, crashLoopReason(s), crashLoopMessage(s))
 	}
 	if len(s.spec.NotEnforced) > 0 {
 		add(child.ConditionNotEnforced, true, "FieldsNotEnforced", notEnforcedMessage(s.spec.NotEnforced))

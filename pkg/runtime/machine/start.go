@@ -24,6 +24,10 @@ const (
 func (t *Tree) await(s *state) {
 	var waits []string
 	switch {
+	case s.phase == child.Pending && s.part.in != nil:
+		t.leaveQueue(s)
+		t.setWaits(s, []string{s.part.in.name()})
+		return
 	case s.phase == child.Pending:
 		waits, _ = t.missing(s)
 	case s.phase == child.Starting && !s.live.asked && (s.live.wantsSlot || !t.connected):

@@ -39,7 +39,11 @@ type state struct {
 	rest      moment        // set exactly in phase Backoff: when the rest is over
 	lastDelay time.Duration // the last rest, before jitter; 0: the next is the first
 	quick     int           // failures in a row, each before Backoff.ResetAfter
-	restarts  []Instant     // automatic restarts within the window of the limit, oldest first
+	restarts  []Instant     // automatic restarts within the window of the limit, oldest first; a supervisor's: of its members
+
+	groups map[string][]Instant // a supervisor's: the same for each of its failure groups, by tag
+	part   part                 // in a restart of a group; zero: in none
+	again  bool                 // the run ended because this child did: the next one starts it
 
 	exits      []*child.Exit // replaced as a whole, so that snapshots may share it
 	failure    *child.Failure
@@ -51,7 +55,8 @@ type state struct {
 	toldUsed    int    // the use of its restart limit that was told last
 
 	alarm    alarm
-	ticket   uint64 // the place in the queue for a start slot; 0: not in it
+	ticket   uint64 // in the queue for a start slot; 0: not in it
+	place    int    // how many were in the queue with it when it came
 	offers   offer  // what its dependants were last told
 	shutdown ending
 
@@ -147,18 +152,24 @@ func (t *Tree) idle(s *state) {
 	if t.shutdown != nil && s.phase == child.Pending {
 		s.phase = child.Stopped // only for now: the next run starts it
 	}
-	folder := s.phase == child.Pending && s.isSupervisor()
-	if folder {
-		s.phase = child.Running
-	}
+	folder := s.phase == child.Pending && s.isSupervisor() && s.part.in == nil
 	if folder != s.live.folder {
 		s.live = attempt{folder: folder}
 	}
 	if folder {
-		t.becomeReady(s)
+		t.runsAsFolder(s)
 	}
 	t.rested(s, before)
 	t.save(s)
+}
+
+// runsAsFolder is what a supervisor does instead of starting.
+func (t *Tree) runsAsFolder(s *state) {
+	s.phase, s.failure = child.Running, nil
+	if s.quick > 0 && !s.live.stable.set {
+		s.live.stable = t.in(s.spec.Backoff.ResetAfter.Duration())
+	}
+	t.becomeReady(s)
 }
 
 // forgive forgets what speaks against a child: it starts afresh.

@@ -70,6 +70,7 @@ func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
 	noProcess := s.phase == child.Starting && !s.live.asked // a busy start between two tries
 	s.stop = &stop{why: why, cause: cause, stage: stopRequested}
 	s.phase, s.live.ready, s.live.readyAt = child.Stopping, false, time.Time{}
+	t.memberStops(s)
 	t.factBy(s, ChildStopping, cause)
 	t.save(s)
 	switch {

@@ -21,6 +21,10 @@ type Config struct {
 	// Run names this life of the runtime in the correlation of facts that belong
 	// to no command and to no attempt. It should be unique over restarts.
 	Run string
+
+	// ExitOnCritical ends the run, by an orderly shutdown, when a critical child
+	// has ended for good: completed, failed, or quarantined by its limit.
+	ExitOnCritical bool
 }
 
 // Tree is all children of one runtime and the rules between them. It is not
@@ -33,9 +37,13 @@ type Tree struct {
 	correlation string // of the step under way, see correlation.go
 
 	children    map[child.ID]*state
-	sorted      []child.ID // the keys of children; nil when it must be made anew
-	incarnation uint64     // the highest that was ever given
-	dependants  map[child.ID][]child.ID
+	sorted      []child.ID              // the keys of children; nil when it must be made anew
+	incarnation uint64                  // the highest that was ever given
+	dependants  map[child.ID][]child.ID // and sidecars, by primary
+	members     map[child.ID][]child.ID // by supervisor, declared or not; sorted
+	regroups    map[child.ID]*regroup   // restarts of groups under way
+	marked      []*regroup              // those to be looked at before the step ends
+	unwell      map[child.ID]struct{}   // critical children that cannot run
 	strays      map[child.Key]*stray
 	alarms      alarms
 	slots       slots
@@ -58,6 +66,9 @@ func New(cfg Config) *Tree {
 		cfg:        cfg,
 		children:   map[child.ID]*state{},
 		dependants: map[child.ID][]child.ID{},
+		members:    map[child.ID][]child.ID{},
+		regroups:   map[child.ID]*regroup{},
+		unwell:     map[child.ID]struct{}{},
 		strays:     map[child.Key]*stray{},
 	}
 }
@@ -106,7 +117,7 @@ func (t *Tree) settle() {
 		t.examine = t.examine[:0]
 		if s := t.takeSlot(); s != nil {
 			t.start(s)
-		} else if !t.goDown() {
+		} else if !t.gather() && !t.goDown() {
 			return
 		}
 	}
@@ -115,9 +126,12 @@ func (t *Tree) settle() {
 // look brings what is derived of a child up to date: what it waits for, its
 // conditions, its deadline, and what its dependants see of it.
 func (t *Tree) look(s *state) {
+	t.keepUp(s)
 	t.await(s)
 	t.arrange(s)
 	t.tellLimit(s)
+	t.stir(s)
+	t.judge(s)
 	t.refreshConditions(s)
 	at, on := t.wake(s)
 	t.alarms.set(&s.alarm, at, on)
@@ -153,6 +167,7 @@ func (t *Tree) put(s *state) *state {
 	t.children[s.id] = s
 	t.sorted = nil
 	t.index(s)
+	t.enroll(s)
 	return s
 }
 
@@ -162,7 +177,12 @@ func (t *Tree) forget(s *state) {
 	s.gone = true
 	t.save(s)
 	t.leaveQueue(s)
+	t.leaveGroup(s)
 	t.unindex(s)
+	t.strike(s)
+	if _, was := t.unwell[s.id]; was {
+		t.setUnwell(s, false)
+	}
 	t.alarms.set(&s.alarm, 0, false)
 	delete(t.children, s.id)
 	t.sorted = nil

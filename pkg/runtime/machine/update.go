@@ -51,6 +51,9 @@ func (t *Tree) adoptSpec(s *state, c Command) {
 	t.index(s)
 	t.reprobe(s, old)
 	t.forgetOldRestarts(s)
+	if s.part.in != nil {
+		t.recount(s.part.in)
+	}
 	t.factBy(s, ChildUpdated, c.Cause)
 	t.save(s)
 }

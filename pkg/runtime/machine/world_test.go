@@ -61,6 +61,7 @@ func (w *world) do(lines ...string) Ready {
 //	advance DURATION                       ticks on the way whenever one is due
 //	crash                                  a new tree from the records
 //	slots N
+//	exit-on-critical
 func (w *world) line(f []string) {
 	w.t.Helper()
 	switch verb := f[0]; verb {
@@ -85,6 +86,9 @@ func (w *world) line(f []string) {
 	case "crash":
 		w.tree = Restore(w.cfg, w.now, w.wall(), w.records)
 		w.check("Restore")
+	case "exit-on-critical":
+		w.cfg.ExitOnCritical = true
+		w.tree = New(w.cfg)
 	case "slots":
 		w.cfg.StartSlots, _ = strconv.Atoi(f[1])
 		w.tree = New(w.cfg)
@@ -161,7 +165,8 @@ func (w *world) commandOf(f []string) Command {
 
 // option changes a spec: policy=transient, suspend=true, supervisor, deps=a,b:started,
 // limit=3/60s, backoff=100ms..10s, jitter=0.5, reset=30s, grace=5s, abort=1s, codes=0,3,
-// signal=SIGINT, command=x, not=field.
+// signal=SIGINT, command=x, not=field, strategy=one_for_all, group=mail:3/60s, tags=mail,web,
+// critical, sidecar=primary.
 func (w *world) option(s *child.Spec, option string) {
 	w.t.Helper()
 	key, value, _ := strings.Cut(option, "=")
@@ -209,6 +214,21 @@ func (w *world) option(s *child.Spec, option string) {
 		s.Shutdown.Signal = value
 	case "command":
 		s.Command = []string{value}
+	case "strategy":
+		s.Strategy = child.Strategy(value)
+	case "group":
+		tag, limit, _ := strings.Cut(value, ":")
+		n, window, _ := strings.Cut(limit, "/")
+		most, _ := strconv.Atoi(n)
+		s.FailureGroups = append(s.FailureGroups, child.FailureGroup{
+			Tag: tag, RestartLimit: child.RestartLimit{MaxRestarts: most, Window: child.Seconds(duration(w.t, window))},
+		})
+	case "tags":
+		s.Tags = strings.Split(value, ",")
+	case "critical":
+		s.Criticality = child.Critical
+	case "sidecar":
+		s.SidecarOf = child.ID(value)
 	case "not":
 		s.NotEnforced = append(s.NotEnforced, value)
 	default:
