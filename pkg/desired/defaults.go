@@ -55,7 +55,8 @@ func united[E any](own, above []E, name func(E) string) []E {
 	return all
 }
 
-// complement fills in those defaults that depend on other fields. A default
+// complement and complementBackoff fill in those defaults that depend on other
+// fields. A default
 // never contradicts what was written: whoever writes max_delay_ms: 5 begins at 5,
 // not at 10.
 func complement(s *child.Spec, f *manifestFields) {
@@ -65,6 +66,10 @@ func complement(s *child.Spec, f *manifestFields) {
 	if f.InheritEnvironment == nil {
 		s.InheritEnvironment.All = true
 	}
+}
+
+// complementBackoff is complement for what supervisors have too.
+func complementBackoff(s *child.Spec, f *manifestFields) {
 	if f.Backoff == nil {
 		return
 	}

@@ -14,8 +14,6 @@ var unenforced = []struct {
 	used  func(*child.Spec) bool
 }{
 	{"command_permissions", func(s *child.Spec) bool { return s.CommandPermissions != nil }},
-	{"criticality", func(s *child.Spec) bool { return s.Criticality == child.Critical }},
-	{"failure_groups", func(s *child.Spec) bool { return len(s.FailureGroups) > 0 }},
 	{"health_check.exec", func(s *child.Spec) bool { return s.HealthCheck != nil && len(s.HealthCheck.Exec) > 0 }},
 	{"health_check.heartbeat", func(s *child.Spec) bool { return s.HealthCheck != nil && s.HealthCheck.Heartbeat }},
 	{"hooks", func(s *child.Spec) bool { return s.Hooks != nil }},
@@ -23,12 +21,9 @@ var unenforced = []struct {
 	{"readiness.notify", func(s *child.Spec) bool { return s.Readiness != nil && s.Readiness.Notify }},
 	{"reload", func(s *child.Spec) bool { return s.Reload != nil }},
 	{"resource_limits", func(s *child.Spec) bool { return s.ResourceLimits != nil }},
-	{"restart_limit", func(s *child.Spec) bool { return s.Kind == child.Supervisor && s.RestartLimit != nil }},
 	{"run_as.no_new_privs", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.NoNewPrivs }},
 	{"run_as.umask", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.Umask != "" }},
 	{"secrets", func(s *child.Spec) bool { return len(s.Secrets) > 0 }},
-	{"sidecar_of", func(s *child.Spec) bool { return s.SidecarOf != "" }},
-	{"strategy", func(s *child.Spec) bool { return s.Kind == child.Supervisor && s.Strategy != child.OneForOne }},
 }
 
 // notEnforced are the paths of s that nothing acts on yet, sorted.

@@ -53,7 +53,7 @@ type inheritable struct {
 	Secrets            secretList           `json:"secrets" for:"worker" about:"Secrets that environment variables may refer to."`
 	ResourceLimits     *resourceLimits      `json:"resource_limits" for:"worker" about:"What it may use."`
 	Shutdown           *shutdown            `json:"shutdown" for:"worker" about:"How it is stopped: signal, then SIGKILL to its whole tree."`
-	Backoff            *backoff             `json:"backoff" for:"worker" about:"How long it rests before it is started again; the rest doubles each time."`
+	Backoff            *backoff             `json:"backoff" about:"How long it rests before it is started again; the rest doubles each time. A supervisor's is its own, for when it failed as a whole."`
 	RestartLimit       *restartLimit        `json:"restart_limit" about:"How many restarts a window of time may hold; beyond it a child is quarantined, a supervisor fails upward. None by default."`
 	CommandPermissions *commandPermissions  `json:"command_permissions" for:"worker" about:"What the child may ask of the runtime."`
 	Logs               *logs                `json:"logs" for:"worker" about:"Bounds of its captured output."`

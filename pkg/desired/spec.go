@@ -36,8 +36,9 @@ func (m *Manifest) Spec(folder child.ID, chain []*Manifest, exists func(child.ID
 		p.dependencies(folder, exists)
 		p.sidecar(folder, exists)
 		p.secrets()
-		p.backoff()
 	}
+	complementBackoff(s, &fields)
+	p.backoff()
 	if len(p.problems) > 0 {
 		return nil, p.problems
 	}

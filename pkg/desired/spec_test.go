@@ -68,8 +68,10 @@ func TestNameAloneIsAWholeManifest(t *testing.T) {
 	}
 }
 
+var presetBackoff = child.Backoff{InitialDelay: millis(10), MaxDelay: millis(60000), JitterRatio: 0.2, ResetAfter: seconds(30)}
+
 func TestFolderWithoutManifestHasDefaultSupervisor(t *testing.T) {
-	want := &child.Spec{Kind: child.Supervisor, Strategy: child.OneForOne}
+	want := &child.Spec{Kind: child.Supervisor, Strategy: child.OneForOne, Backoff: presetBackoff}
 
 	if diff := cmp.Diff(want, folderSpec()); diff != "" {
 		t.Errorf("folderSpec (-want +got):\n%s", diff)
@@ -173,7 +175,7 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 		Hooks: &child.Hooks{PreStart: [][]string{{"./migrate", "--all"}, {"./a", "b c"}}, PostStart: [][]string{{"x"}},
 			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}},
 		Tags: []string{"fast", "mail"},
-		NotEnforced: []string{"command_permissions", "criticality", "dependencies[1].restart", "environment[0].secret_ref", "hooks",
+		NotEnforced: []string{"command_permissions", "dependencies[1].restart", "environment[0].secret_ref", "hooks",
 			"reload", "resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
 	}
 
@@ -389,12 +391,12 @@ func TestInheritingLeavesTheManifestsAlone(t *testing.T) {
 }
 
 func TestSupervisorInheritsNothing(t *testing.T) {
-	root := decodeOne(t, "root.yaml", "name: root\nkind: supervisor\ndefaults: {restart_limit: {max_restarts: 3}, shutdown: {signal: SIGINT}}")
+	root := decodeOne(t, "root.yaml", "name: root\nkind: supervisor\ndefaults: {restart_limit: {max_restarts: 3}, backoff: {max_delay_ms: 20}, shutdown: {signal: SIGINT}}")
 
 	got := specOf(t, "name: payments\nkind: supervisor\nrestart_limit: {max_restarts: 30}\nstrategy: rest_for_one", root)
 
 	want := &child.Spec{Kind: child.Supervisor, Strategy: child.RestForOne, RestartLimit: &child.RestartLimit{MaxRestarts: 30, Window: seconds(60)},
-		NotEnforced: []string{"restart_limit", "strategy"}}
+		Backoff: presetBackoff}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
@@ -493,7 +495,7 @@ func TestFieldsThatNothingActsOnAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                "",
 		"criticality: optional":           "",
-		"criticality: critical":           "criticality",
+		"criticality: critical":           "",
 		"dependencies: [db]":              "",
 		"run_as: {user: app}":             "",
 		"secrets: []":                     "",

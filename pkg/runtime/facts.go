@@ -45,6 +45,12 @@ var messages = map[machine.FactKind]string{
 	machine.ShutdownRequested:   "shutdown requested",
 	machine.ShutdownPhaseChange: "shutdown goes on",
 	machine.ShutdownCompleted:   "shutdown completed",
+	machine.GroupRestartBegan:   "group restart begins",
+	machine.GroupRestarted:      "group restart: all are gone and start",
+	machine.SupervisorFailed:    "supervisor failed: its restart limit is used up",
+	machine.GroupQuarantined:    "failure group quarantined",
+	machine.RuntimeDegraded:     "runtime degraded",
+	machine.RuntimeRecovered:    "runtime is well again",
 	machine.ShimLost:            "connection to the shim lost; children run on",
 	machine.ShimConnected:       "connected to the shim",
 

@@ -195,7 +195,7 @@ func refusal(reply machine.Reply) error {
 	return &CommandError{Code: reply.Code, Message: reply.Message}
 }
 
-// Health is how the runtime itself is; it says nothing of the children.
+// Health is how the runtime itself is, and which critical children are unwell.
 type Health struct {
 	Alive        bool
 	State        State
@@ -203,7 +203,10 @@ type Health struct {
 	LastObserved time.Time // when the loop last finished a turn
 	Connected    bool      // the owner of the processes answers
 	RecordsError string    // why the last change could not be recorded; empty: it was
-	Report       *ExitReport
+
+	Degraded bool       // a critical child cannot run
+	Unwell   []child.ID // which ones, sorted; not to be written to
+	Report   *ExitReport
 }
 
 // State is the life of the runtime.

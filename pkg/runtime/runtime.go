@@ -46,6 +46,10 @@ type Config struct {
 	// Run begins the IDs of all commands and must be another one for each run.
 	// New makes one from the time if it is blank.
 	Run string
+
+	// ExitOnCritical ends the run when a critical child has ended for good; Run
+	// then returns a *CriticalEndError.
+	ExitOnCritical bool
 }
 
 // Runtime is the loop around the tree. Make it with New, let it Run once.
@@ -71,6 +75,7 @@ type Runtime struct {
 	observed time.Time
 	linked   bool
 	recErr   string
+	unwell   []child.ID // replaced as a whole
 	report   *ExitReport
 	shutdown *machine.ShutdownReport
 }
@@ -96,8 +101,10 @@ func New(cfg Config) (*Runtime, error) {
 		cfg.Run = newRun(now)
 	}
 	r := &Runtime{
-		cfg:     cfg,
-		tree:    machine.Restore(machine.Config{StartSlots: cfg.StartSlots, Seed: cfg.Seed, Run: cfg.Run}, 0, now, cfg.Restored),
+		cfg: cfg,
+		tree: machine.Restore(machine.Config{
+			StartSlots: cfg.StartSlots, Seed: cfg.Seed, Run: cfg.Run, ExitOnCritical: cfg.ExitOnCritical,
+		}, 0, now, cfg.Restored),
 		board:   newBoard(),
 		inbox:   make(chan request, inboxSize),
 		adopted: make(chan struct{}),
@@ -114,8 +121,8 @@ func New(cfg Config) (*Runtime, error) {
 // Handle is the way to command this runtime.
 func (r *Runtime) Handle() *Handle { return r.handle }
 
-// Run is the loop. It returns nil when the tree was shut down by command, and
-// the cause when ctx ends first; then children run on, and the next run adopts
+// Run is the loop. It returns nil when the tree was shut down by command, a
+// *FailedError or a *CriticalEndError when the tree shut itself down, and the cause when ctx ends first; then children run on, and the next run adopts
 // them. A panic of the tree is returned as an error, after the exit report.
 func (r *Runtime) Run(ctx context.Context) (err error) {
 	defer func() {
@@ -148,7 +155,7 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 		r.carryOut()
 	}
 	r.finish(r.completed())
-	return nil
+	return r.whyDown()
 }
 
 // stepWaiting takes whatever else is already there, so that a burst of exits
@@ -270,8 +277,9 @@ func (r *Runtime) answer(reply machine.Reply) {
 }
 
 func (r *Runtime) observe() {
-	connected := r.tree.Connected()
+	connected, unwell := r.tree.Connected(), r.tree.Unwell()
 	r.mu.Lock()
+	r.unwell = unwell
 	r.observed, r.linked = time.Now(), connected
 	if connected && r.state == StateStarting {
 		r.state = StateAlive
@@ -303,15 +311,25 @@ func (r *Runtime) health() Health {
 	return Health{
 		Alive: r.state == StateAlive, State: r.state, StartedAt: r.begun, LastObserved: r.observed,
 		Connected: r.linked, RecordsError: r.recErr, Report: r.report,
+		Degraded: len(r.unwell) > 0, Unwell: r.unwell,
 	}
 }
 
 // completed is the exit report of an orderly end.
 func (r *Runtime) completed() ExitReport {
-	rep := ExitReport{State: StateCompleted, Phase: "shutdown", Reason: "the tree was shut down"}
-	if s := r.finalReport(); s != nil {
-		rep.Reason = "shutdown requested by " + s.Cause.RequestedBy + ": " + s.Cause.Reason
-		rep.Children = s.Outcomes
+	s := r.tree.Report()
+	r.mu.Lock()
+	r.shutdown = s
+	r.mu.Unlock()
+	rep := ExitReport{
+		State: StateCompleted, Phase: "shutdown", Children: s.Outcomes,
+		Reason: "shutdown requested by " + s.Cause.RequestedBy + ": " + s.Cause.Reason,
+	}
+	switch {
+	case s.Failure != nil:
+		rep.State, rep.Phase, rep.Reason, rep.Recoverable = StateFailed, s.Failure.Phase, s.Failure.Reason, s.Failure.Recoverable
+	case s.EndedBy != "":
+		rep.Phase, rep.Reason = "critical_child_ended", s.Cause.Reason
 	}
 	return rep
 }

@@ -85,15 +85,16 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 			File: origin.File, Document: origin.Document, Hash: origin.Hash,
 			Generation: origin.Generation, ObservedGeneration: s.Observed, Revision: origin.Revision,
 		},
-		Phase: s.Phase, WaitsFor: s.WaitsFor, Operation: s.Operation, Hold: hold(s.Hold),
+		Phase: s.Phase, WaitsFor: s.WaitsFor, QueuePlace: s.QueuePlace, Operation: s.Operation, Hold: hold(s.Hold),
 		Generation: s.Generation, Attempt: s.Attempt, RestartCount: s.RestartCount,
 		PID: pid(s.PID), StartedAt: instant(s.StartedAt), ReadyAt: instant(s.ReadyAt),
 		Conditions: conditions(s.Conditions, d.Valid, origin.Generation),
 		Health:     health(s),
 		StopState:  s.StopState, StopDeadline: instant(s.StopDeadline), NextRestartAt: instant(s.NextRestartAt),
 		PendingRestart: s.PendingRestart, Failure: s.Failure,
-		Exits:     make([]Exit, 0, len(s.Exits)),
-		UpdatedAt: instant(latest(s.UpdatedAt, d.Valid.Since)),
+		FailureGroups: s.FailureGroups,
+		Exits:         make([]Exit, 0, len(s.Exits)),
+		UpdatedAt:     instant(latest(s.UpdatedAt, d.Valid.Since)),
 	}
 	if s.RestartLimit.Limit > 0 {
 		c.RestartLimit = &s.RestartLimit

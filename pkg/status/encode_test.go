@@ -189,7 +189,7 @@ func TestHealthFollowsProcessAndProbes(t *testing.T) {
 
 func TestRuntimeFileLooksLikeThis(t *testing.T) {
 	critical := workerSnapshot()
-	critical.ID, critical.Phase = "payments/db", child.Quarantined
+	critical.ID, critical.Phase, critical.CannotRun = "payments/db", child.Quarantined, true
 	settling := workerSnapshot()
 	settling.Conditions = append(settling.Conditions, child.ConditionState{Type: child.ConditionReconciling, Status: isTrue})
 	root := &child.Snapshot{ID: child.RootSupervisor, Spec: &child.Spec{Kind: child.Supervisor}, Phase: child.Running}
@@ -226,10 +226,10 @@ func TestRuntimeConditionsSayWhatIsWrong(t *testing.T) {
 	well := Info{State: Alive, LastReconcile: &Reconcile{}}
 	complete := &desired.Set{Complete: true}
 	loop := workerSnapshot() // CrashLooping is true
-	loop.Phase = child.BackingOff
+	loop.CannotRun = true
 	optional := *loop
 	optional.Spec = &child.Spec{}
-	unstartable := &child.Snapshot{ID: "x", Spec: &child.Spec{Criticality: child.Critical}, Phase: child.BackingOff, LastExit: &child.Exit{Kind: child.StartFailure}}
+	unstartable := &child.Snapshot{ID: "x", Spec: &child.Spec{Criticality: child.Critical}, Phase: child.BackingOff, CannotRun: true}
 	restarting := &child.Snapshot{ID: "x", Spec: &child.Spec{Criticality: child.Critical}, Phase: child.BackingOff, LastExit: &child.Exit{Kind: child.FailedExit}}
 	for name, tc := range map[string]struct {
 		info      Info

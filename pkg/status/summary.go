@@ -107,7 +107,7 @@ func count(children []*child.Snapshot) tally {
 		if s.Ready {
 			t.Ready++
 		}
-		if s.Spec.Criticality == child.Critical && cannotRun(s) {
+		if s.Spec.Criticality == child.Critical && s.CannotRun {
 			t.unwell = append(t.unwell, string(s.ID))
 		}
 		if c, ok := find(s.Conditions, child.ConditionReconciling); ok && c.Status == isTrue {
@@ -115,19 +115,6 @@ func count(children []*child.Snapshot) tally {
 		}
 	}
 	return t
-}
-
-// cannotRun tells a child in trouble from one that is on its way, or that
-// somebody stopped on purpose.
-func cannotRun(s *child.Snapshot) bool {
-	switch s.Phase {
-	case child.FailedPhase, child.Quarantined:
-		return true
-	case child.BackingOff:
-		looping, ok := find(s.Conditions, child.ConditionCrashLooping)
-		return ok && looping.Status == isTrue || s.LastExit != nil && s.LastExit.Kind == child.StartFailure
-	}
-	return false
 }
 
 // runtimeConditions are those of the runtime as a whole: Ready always, the

@@ -23,7 +23,8 @@ type Child struct {
 	Strategy      child.Strategy   `json:"strategy,omitempty"` // of a supervisor
 	Manifest      Manifest         `json:"manifest"`
 	Phase         child.Phase      `json:"phase"`
-	WaitsFor      []string         `json:"waits_for,omitempty"` // what a Pending child waits for
+	WaitsFor      []string         `json:"waits_for,omitempty"`   // what a Pending child waits for
+	QueuePlace    int              `json:"queue_place,omitempty"` // in the queue for a start slot, when it came there
 	Operation     child.Operation  `json:"operation"`
 	Hold          *child.Hold      `json:"hold,omitempty"` // who paused or quarantined it, why and when
 	Generation    child.Generation `json:"generation"`
@@ -36,17 +37,18 @@ type Child struct {
 	StartedAt *time.Time `json:"started_at"`
 	ReadyAt   *time.Time `json:"ready_at"`
 
-	Conditions     []child.ConditionState `json:"conditions"`
-	Health         Health                 `json:"health"`
-	RestartLimit   *child.RestartLimitUse `json:"restart_limit"` // null: none is set
-	NextRestartAt  *time.Time             `json:"next_restart_at"`
-	StopState      child.StopState        `json:"stop_state"`
-	StopDeadline   *time.Time             `json:"stop_deadline,omitempty"` // when the next step of a stop is due
-	PendingRestart *child.PendingRestart  `json:"pending_restart"`
-	Failure        *child.Failure         `json:"failure"`
-	LastExit       *Exit                  `json:"last_exit"`
-	Exits          []Exit                 `json:"exits"` // oldest first, at most child.MaxExits
-	UpdatedAt      *time.Time             `json:"updated_at"`
+	Conditions     []child.ConditionState  `json:"conditions"`
+	Health         Health                  `json:"health"`
+	RestartLimit   *child.RestartLimitUse  `json:"restart_limit"`            // null: none is set
+	FailureGroups  []child.FailureGroupUse `json:"failure_groups,omitempty"` // a supervisor's
+	NextRestartAt  *time.Time              `json:"next_restart_at"`
+	StopState      child.StopState         `json:"stop_state"`
+	StopDeadline   *time.Time              `json:"stop_deadline,omitempty"` // when the next step of a stop is due
+	PendingRestart *child.PendingRestart   `json:"pending_restart"`
+	Failure        *child.Failure          `json:"failure"`
+	LastExit       *Exit                   `json:"last_exit"`
+	Exits          []Exit                  `json:"exits"` // oldest first, at most child.MaxExits
+	UpdatedAt      *time.Time              `json:"updated_at"`
 }
 
 // Condition is the condition of type t; ok is false when the child has none.

@@ -202,6 +202,14 @@ func (t *Tree) Next() (Instant, bool) {
 // The reply with the report is then in Ready or was taken from it.
 func (t *Tree) Done() bool { return t.shutdown != nil && t.shutdown.report != nil }
 
+// Report is how the tree went down; nil until Done.
+func (t *Tree) Report() *ShutdownReport {
+	if t.shutdown == nil {
+		return nil
+	}
+	return t.shutdown.report
+}
+
 // Connected reports whether an Adopted was seen since the last Detached.
 func (t *Tree) Connected() bool { return t.connected }
 

@@ -42,6 +42,14 @@ func withCode(code int, format string, args ...any) error {
 // silently ends the program with code and prints nothing more.
 func silently(code int) error { return &exitError{code: code} }
 
+// ExitWith ends the program with code and prints nothing more; nil for 0.
+func ExitWith(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return silently(code)
+}
+
 // Code is the exit code for what a command returned.
 func Code(err error) int {
 	var e *exitError

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,10 @@ type RunConfig struct {
 	LogFormat  LogFormat
 	Verbosity  int // 0: changes of state, each once
 	StartSlots int
-	Version    string
-	Stderr     io.Writer
+
+	ExitOnCritical bool // end the run with the exit code of a critical child that ended for good
+	Version        string
+	Stderr         io.Writer
 }
 
 // OnExit says what becomes of the children when the reconciler is told to end.
@@ -47,9 +50,9 @@ const (
 	// unnoticed; a look that finds nothing new costs one stat a file.
 	defaultRescan = 30 * time.Second
 
-	// defaultStartSlots keep both cores of a small machine busy while a thousand
-	// children start, and leave commands their turn in between.
-	defaultStartSlots = 32
+	// slotsPerCore keep all cores busy while a thousand children start, and leave
+	// commands their turn in between.
+	slotsPerCore = 2
 )
 
 const runExamples = `  # Keep the children of ./manifests running; ^C stops them all
@@ -58,6 +61,9 @@ const runExamples = `  # Keep the children of ./manifests running; ^C stops them
   # A service: its own directories, the log as JSON, children that outlive a restart
   reconciler run --manifests /etc/app/children --status /run/app/status \
     --state /var/lib/app --on-exit leave --log-format json
+
+  # In a container: end when the critical child does, with its exit code
+  reconciler run --exit-on-critical
 
   # Look at the directory again now
   reconciler reconcile`
@@ -72,7 +78,11 @@ change of the directory.
 
 SIGTERM and SIGINT shut the children down, dependants before what they depend on; a
 second one cuts their grace short. SIGHUP looks at the directory now. After kill -9
-the children run on, and the next run adopts them.`,
+the children run on, and the next run adopts them.
+
+With --exit-on-critical the run ends, after an orderly shutdown, as soon as a child
+with criticality: critical is Completed, Failed or quarantined by its restart limit.
+The exit code is that of the child: for a container whose one service it is.`,
 		Example: runExamples,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -89,7 +99,9 @@ the children run on, and the next run adopts them.`,
 	f.StringVar((*string)(&c.OnExit), "on-exit", string(c.OnExit), "at SIGTERM and SIGINT: stop the children, or leave them to the next run")
 	f.StringVar((*string)(&c.LogFormat), "log-format", string(c.LogFormat), "auto, text or json; auto is text on a terminal and json elsewhere")
 	f.CountVarP(&c.Verbosity, "verbose", "v", "log more; -vv logs still more")
-	f.IntVar(&c.StartSlots, "start-slots", defaultStartSlots, "how many children may be starting at the same time")
+	f.IntVar(&c.StartSlots, "start-slots", slotsPerCore*runtime.NumCPU(), "how many children may be starting at the same time; by default twice the cores")
+	f.Lookup("start-slots").DefValue = "0" // help reads the same on every machine
+	f.BoolVar(&c.ExitOnCritical, "exit-on-critical", false, "end with the exit code of a critical child when it has ended for good, also when it ended well")
 	completeValues(cmd, "on-exit", string(StopChildren), string(LeaveChildren))
 	completeValues(cmd, "log-format", string(LogAuto), string(LogText), string(LogJSON))
 	return cmd

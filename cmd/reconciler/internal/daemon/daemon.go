@@ -90,6 +90,12 @@ func (d *daemon) run(ctx context.Context) error {
 	defer signals.stop()
 	d.log.Info("reconciler started", "version", d.config.Version, "pid", os.Getpid(), "manifests", d.dirs.Manifests, "status", d.dirs.Status, "state", d.dirs.State)
 	err = runParts(ctx, d.parts(loop))
+	var ended *runtime.CriticalEndError
+	if errors.As(err, &ended) {
+		code := exitCodeOf(ended.Exit)
+		d.log.Info("reconciler ended, because a critical child did", "child", string(ended.Child), "exit_code", code)
+		return cli.ExitWith(code)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,7 +121,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	rt, err := runtime.New(runtime.Config{
 		Processes: d.procs, Records: records, Restored: restored, Journal: facts,
 		Prober:     probe.New(probe.Config{LogDir: func(id child.ID) string { return filepath.Join(d.dirs.State, "logs", string(id)) }}),
-		StartSlots: d.config.StartSlots, Seed: rand.Uint64(), Log: d.log.WithName("runtime"),
+		StartSlots: d.config.StartSlots, Seed: rand.Uint64(), ExitOnCritical: d.config.ExitOnCritical, Log: d.log.WithName("runtime"),
 	})
 	if err != nil {
 		return nil, err
