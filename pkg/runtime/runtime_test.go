@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -281,6 +282,42 @@ func TestReadsAnswerBeforeAdoptionAndAfterTheEnd(t *testing.T) {
 			if _, err := command(t.Context(), "a", cause); !errors.As(err, &ended) || ended.Report.Phase != "shutdown" {
 				t.Errorf("%s after the end: %v; want how it ended", verb, err)
 			}
+		}
+	})
+}
+
+// brittle processes panic on their first start, as only a bug can.
+type brittle struct{ *world }
+
+func (brittle) Start(machine.Start) { panic("index out of range") }
+
+func TestACrashOfTheLoopIsReportedToEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		r, err := New(Config{Processes: brittle{w}, Records: w, StartSlots: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- r.Run(t.Context()) }()
+		h := r.Handle()
+		w.events <- machine.Adopted{}
+
+		_, err = h.Add(t.Context(), "a", spec(), child.Origin{}, cause)
+
+		var ended *EndedError
+		for range 2 {
+			if !errors.As(err, &ended) || ended.Report.Phase != "watchdog" || !strings.Contains(err.Error(), "index out of range") {
+				t.Errorf("error = %v; want the phase and the reason of the end", err)
+			}
+			_, err = h.Restart(t.Context(), "a", cause)
+		}
+		got := h.Health()
+		if got.Alive || got.State != StateFailed || got.Report == nil || !got.Report.Panic || !got.Report.Recoverable {
+			t.Errorf("health = %+v, report %+v", got, got.Report)
+		}
+		if err := <-done; err == nil {
+			t.Error("Run ended without an error")
 		}
 	})
 }

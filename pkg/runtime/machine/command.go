@@ -53,6 +53,9 @@ func (t *Tree) refusal(c Command, s *state) Reply {
 	case lacksSpec(c):
 		return refused(ErrInvalid, "spec is missing; "+string(c.Verb)+" needs one")
 	case c.Verb == Add && s == nil:
+		if _, err := child.ParseID(string(c.Child)); err != nil {
+			return refused(ErrInvalid, err.Error())
+		}
 		return Reply{}
 	case c.Verb == Add && s.operation == child.Removed:
 		return refused(ErrStillStopping, string(c.Child)+" is still being removed; add it again once it is gone")
