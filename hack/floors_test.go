@@ -40,7 +40,7 @@ var floors = map[string]floor{
 		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs"},
 		others: []string{xsys, "google.golang.org/grpc"},
 	},
-	"pkg/runtime/scenarios":   {},
+	"pkg/runtime/scenarios": {},
 	"pkg/runtime": {
 		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
 		others: []string{xsys, logr},
