@@ -8,9 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +34,9 @@ const eventsExamples = `  # What happened in the last ten minutes?
   # Exits, for a program
   reconciler events --type child_exited -o json | jq -r '[.child_id, .exit.reason] | @tsv'
 
+  # All that followed from one command or exit, as -o wide names it
+  reconciler events --correlation payments/worker#7.3
+
   # For a program that goes on where it stopped reading
   reconciler events -f --after 4711 -o json`
 
@@ -44,6 +49,8 @@ type eventsFlags struct {
 	after    uint64
 	tail     int
 	output   string
+
+	correlation string
 }
 
 func (a *app) eventsCommand() *cobra.Command {
@@ -58,6 +65,9 @@ Events are numbered without gaps, over restarts too. -o json prints one object a
 line with its sequence; --after goes on behind a number. When events were rotated
 away before they could be read, a line {"missed": {"from", "to", "count"}} says
 which; the table says it on standard error.
+
+-o wide adds the sequence and the correlation id, which is the same for all that
+follows from one command or one exit; --correlation shows only that.
 
 The journal is read from the state directory, so this works without a running
 reconciler and for a child that was removed.`,
@@ -74,12 +84,33 @@ reconciler and for a child that was removed.`,
 	flags.StringVar(&f.since, "since", "", "only events since a `TIME`: 10m, 2026-11-26T12:00:00Z, '2026-11-26 12:00:00', 2026-11-26")
 	flags.Uint64Var(&f.after, "after", 0, "only events with a sequence above `N`")
 	flags.IntVar(&f.tail, "tail", 0, "of those, only the last `N` (0: all)")
-	flags.StringVarP(&f.output, "output", "o", "table", "table or json")
-	completeValues(cmd, "output", "table", "json")
-	if err := cmd.RegisterFlagCompletionFunc("child", a.completeChildren); err != nil {
-		panic("cli: the flag was just defined: " + err.Error())
+	flags.StringVar(&f.correlation, "correlation", "", "only events with this correlation `ID`")
+	flags.StringVarP(&f.output, "output", "o", "table", "table, wide or json")
+	completeValues(cmd, "output", eventOutputs...)
+	for flag, complete := range map[string]cobra.CompletionFunc{"child": a.completeChildren, "type": a.completeTypes} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+			panic("cli: the flag was just defined: " + err.Error())
+		}
 	}
 	return cmd
+}
+
+// eventOutputs are the values of -o where events are printed.
+var eventOutputs = []string{"table", "wide", "json"}
+
+// completeTypes offers the types that occurred lately.
+func (a *app) completeTypes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	const lately = 5000
+	seen := map[string]bool{}
+	for i, err := range journal.Read(filepath.Join(a.State, "journal"), journal.Options{Newest: lately}) {
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		if i.Missed == nil {
+			seen[string(i.Type)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen)), cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) events(ctx context.Context, f eventsFlags, out, messages io.Writer) error {
@@ -94,7 +125,7 @@ func (a *app) events(ctx context.Context, f eventsFlags, out, messages io.Writer
 		}
 		fmt.Fprintf(messages, "No reconciler has run with the state directory %s yet: waiting for one.\n", a.State)
 	}
-	p := &eventPrinter{out: bufio.NewWriter(out), messages: messages, json: f.output == "json"}
+	p := &eventPrinter{out: bufio.NewWriter(out), messages: messages, json: f.output == "json", wide: f.output == "wide"}
 	p.table.w = p.out
 	if err := p.printAll(journal.Read(dir, o)); err != nil {
 		return eventsError(err)
@@ -117,7 +148,7 @@ func (a *app) events(ctx context.Context, f eventsFlags, out, messages io.Writer
 
 // eventOptions checks the flags.
 func (a *app) eventOptions(f eventsFlags) (journal.Options, error) {
-	if err := oneOf("output", f.output, "table", "json"); err != nil {
+	if err := oneOf("output", f.output, eventOutputs...); err != nil {
 		return journal.Options{}, err
 	}
 	if f.tail < 0 {
@@ -136,9 +167,10 @@ func (a *app) eventOptions(f eventsFlags) (journal.Options, error) {
 			return o, a.noSuchChild(name)
 		}
 	}
-	if len(f.children)+len(f.types) > 0 {
+	if len(f.children)+len(f.types)+len(f.correlation) > 0 {
 		o.Want = func(e *journal.Entry) bool {
-			return (len(f.types) == 0 || slices.Contains(f.types, string(e.Type))) && isOf(e.ChildID, f.children)
+			return (len(f.types) == 0 || slices.Contains(f.types, string(e.Type))) && isOf(e.ChildID, f.children) &&
+				(f.correlation == "" || f.correlation == e.CorrelationID)
 		}
 	}
 	return o, nil
@@ -189,6 +221,7 @@ type eventPrinter struct {
 	out      *bufio.Writer
 	messages io.Writer
 	json     bool
+	wide     bool
 	table    tableWriter
 	rows     [][]string // not printed yet
 	headers  bool       // they were printed
@@ -238,7 +271,11 @@ func (p *eventPrinter) print(i journal.Item) error {
 		_, err := p.out.Write(append(i.Line, '\n'))
 		return err
 	}
-	p.rows = append(p.rows, eventRow(&i.Entry))
+	row := eventRow(&i.Entry)
+	if p.wide {
+		row = append(row, strconv.FormatUint(i.Sequence, 10), clean(i.CorrelationID))
+	}
+	p.rows = append(p.rows, row)
 	return nil
 }
 
@@ -246,7 +283,11 @@ func (p *eventPrinter) flush() error {
 	rows := p.rows
 	if len(rows) > 0 && !p.headers {
 		p.headers = true
-		rows = append([][]string{{"TIME", "CHILD", "EVENT", "WHAT HAPPENED", "BY"}}, rows...)
+		header := []string{"TIME", "CHILD", "EVENT", "WHAT HAPPENED", "BY"}
+		if p.wide {
+			header = append(header, "SEQUENCE", "CORRELATION")
+		}
+		rows = append([][]string{header}, rows...)
 	}
 	p.rows = p.rows[:0]
 	if len(rows) > 0 {
@@ -273,10 +314,17 @@ func whatHappened(e *journal.Entry) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, clean(fmt.Sprintf(format, args...))) }
 	switch {
+	case e.Command != nil && e.Command.Code != "":
+		add("%s refused (%s)", e.Command.Verb, e.Command.Code)
+	case e.Command != nil:
+		add("%s: %s", strings.TrimSpace(string(e.Command.Verb)+" "+e.Command.Signal), e.Command.Result)
 	case e.PID > 0:
 		add("attempt %d, pid %d", e.Attempt, e.PID)
 	case e.Attempt > 0:
 		add("attempt %d", e.Attempt)
+	}
+	if e.To != "" && e.To != e.Reason {
+		add("%s", strings.TrimPrefix(e.From+" → "+e.To, " → "))
 	}
 	if e.Exit != nil && e.Exit.Reason != e.Reason {
 		add("%s", e.Exit.Reason)

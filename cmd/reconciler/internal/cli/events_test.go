@@ -58,6 +58,48 @@ func TestEventsPrintATable(t *testing.T) {
 	}
 }
 
+func TestCommandsAndChangesAreToldInAFewWords(t *testing.T) {
+	for want, e := range map[string]journal.Entry{
+		"restart: queued_after_stop; manual restart": {Attempt: 2, PID: 12, Reason: "manual restart", Command: &journal.Command{Verb: machine.Restart, Result: machine.QueuedAfterStop}},
+		"signal SIGHUP: accepted; reload":            {Reason: "reload", Command: &journal.Command{Verb: machine.SendSignal, Signal: "SIGHUP", Result: machine.Accepted}},
+		"pause refused (child_not_found); not there": {Reason: "not there", Command: &journal.Command{Verb: machine.Pause, Result: machine.Rejected, Code: machine.ErrChildNotFound}},
+		"active → paused; manual pause":              {From: "active", To: "paused", Reason: "manual pause"},
+		"attempt 1; graceful":                        {Attempt: 1, To: "graceful"},
+		"graceful_drain":                             {To: "graceful_drain", Reason: "graceful_drain"},
+	} {
+		if got := whatHappened(&e); got != want {
+			t.Errorf("%+v is told as %q, want %q", e, got, want)
+		}
+	}
+}
+
+func TestWideEventsSayWhatBelongsTogether(t *testing.T) {
+	w := newWorld(t)
+	w.happened(today,
+		machine.Fact{Kind: machine.ChildExited, Child: "web", Correlation: "web#1.0"},
+		machine.Fact{Kind: machine.ChildReady, Child: "db", Correlation: "db#1.0"},
+		machine.Fact{Kind: machine.ChildStarting, Child: "web", Correlation: "web#1.0"})
+
+	all, some := w.run("events", "-o", "wide"), w.run("events", "--correlation", "web#1.0", "-o", "json")
+
+	if lines := strings.Split(all.Out, "\n"); !strings.HasSuffix(lines[0], "BY   SEQUENCE   CORRELATION") || !strings.HasSuffix(lines[2], "2          db#1.0") {
+		t.Errorf("wide:\n%s", all.Out)
+	}
+	if got := sequences(t, some.Out); got != "1 3" {
+		t.Errorf("of one correlation: %q, want 1 3", got)
+	}
+}
+
+func TestCompletionOffersTheTypesThatOccurred(t *testing.T) {
+	w := crashed(t)
+
+	got := runProgram(t.Context(), w.opts, "__complete", "--state", w.dirs.State, "events", "--type", "")
+
+	if want := "backoff_scheduled\nchild_exited\nchild_paused\n:4\n"; got.Out != want {
+		t.Errorf("completion = %q, want %q", got.Out, want)
+	}
+}
+
 func TestEventsAreSelected(t *testing.T) {
 	w := crashed(t)
 	w.child("mute", nil)
@@ -121,7 +163,7 @@ func TestEventsThatCannotBeHadAreExplained(t *testing.T) {
 		"a name that is a path": {w, []string{"--child", "../web"}, NoSuchChild, `child not found: "../web"`},
 		"a time that is none":   {w, []string{"--since", "yesterday"}, Usage, `--since "yesterday": want how long ago, such as 10m, or a time`},
 		"a time to come":        {w, []string{"--since", "-5m"}, Usage, "want how long ago"},
-		"a form that is none":   {w, []string{"-o", "yaml"}, Usage, "want table, json"},
+		"a form that is none":   {w, []string{"-o", "yaml"}, Usage, "want table, wide, json"},
 		"a tail that is none":   {w, []string{"--tail", "-1"}, Usage, "want 0 for all"},
 		"an argument":           {w, []string{"web"}, Usage, "web"},
 		"a number to come":      {w, []string{"--after", "9"}, Failed, "the last one is 3: the journal has not come that far"},
