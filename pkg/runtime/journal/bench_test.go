@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -142,4 +143,30 @@ func BenchmarkFollow(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// BenchmarkWake is from the append of an entry to its reader.
+func BenchmarkWake(b *testing.B) {
+	dir := b.TempDir()
+	f := diary(b, dir)
+	ctx, cancel := context.WithCancel(b.Context())
+	seen, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, err := range Follow(ctx, dir, Options{}) {
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			seen <- struct{}{}
+		}
+	}()
+	note(b, f, "a")
+	<-seen
+	for b.Loop() {
+		note(b, f, "a")
+		<-seen
+	}
+	cancel()
+	<-done
 }
