@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,7 +73,12 @@ type Loop struct {
 	kick    chan struct{}
 	changes chan struct{}
 	last    atomic.Pointer[Report]
-	asked   atomic.Pointer[Report] // the last that Kick led to
+	asked   atomic.Pointer[Report] // the last that Kick or Pass led to
+	ended   chan struct{}          // closed when there are no more passes
+	end     func()                 // closes it, once
+
+	mu      sync.Mutex
+	waiting []chan *Report // of Pass; each has room
 
 	// Owned by Run.
 	refused map[child.ID]*refusal
@@ -84,17 +90,57 @@ func NewLoop(o Options) *Loop {
 	if o.Resync <= 0 {
 		o.Resync = 30 * time.Second
 	}
-	return &Loop{o: o, kick: make(chan struct{}, 1), changes: make(chan struct{}, 1), refused: map[child.ID]*refusal{}}
+	l := &Loop{o: o, kick: make(chan struct{}, 1), changes: make(chan struct{}, 1), ended: make(chan struct{}), refused: map[child.ID]*refusal{}}
+	l.end = sync.OnceFunc(func() { close(l.ended) })
+	return l
 }
 
 // Kick asks for a pass now, also of the actions that wait after a refusal. It
 // never waits for it.
 func (l *Loop) Kick() { signal(l.kick) }
 
+// ErrEnded says that no pass is made any more: the runtime shuts down, or has ended.
+var ErrEnded = errors.New("no pass is made any more: the runtime shuts down")
+
+// Pass is Kick, and waits for the report of a pass that began after the call.
+func (l *Loop) Pass(ctx context.Context) (*Report, error) {
+	done := make(chan *Report, 1)
+	l.mu.Lock()
+	l.waiting = append(l.waiting, done)
+	l.mu.Unlock()
+	l.Kick()
+	select {
+	case r := <-done:
+		return r, nil
+	case <-l.ended:
+		return nil, ErrEnded
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// askers are the callers of Pass so far. What was refused is tried again for them.
+func (l *Loop) askers() []chan *Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := l.waiting
+	l.waiting = nil
+	if len(all) > 0 {
+		l.tryAgain()
+	}
+	return all
+}
+
+func (l *Loop) tryAgain() {
+	for _, r := range l.refused {
+		r.retryAt = time.Time{}
+	}
+}
+
 // Last is the report of the last pass, immutable; nil before the first.
 func (l *Loop) Last() *Report { return l.last.Load() }
 
-// LastAsked is the last pass that Kick led to; nil before the first.
+// LastAsked is the last pass that Kick or Pass led to; nil before the first.
 func (l *Loop) LastAsked() *Report { return l.asked.Load() }
 
 // Changes receives when Last is a new one. It has one slot, for one reader.
@@ -120,6 +166,7 @@ func signal(c chan struct{}) {
 // runtime shuts down or has ended, nothing is commanded any more.
 func (l *Loop) Run(ctx context.Context) error {
 	defer l.o.Subscription.Close()
+	defer l.end()
 	select {
 	case <-l.o.Supervisor.Adopted():
 	case <-ctx.Done():
@@ -143,6 +190,7 @@ func (l *Loop) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+	l.end()
 	<-ctx.Done()
 	return nil
 }
@@ -159,9 +207,7 @@ func (l *Loop) await(ctx context.Context, resync, retry *time.Timer) Trigger {
 		case <-ctx.Done():
 			return ""
 		case <-l.kick:
-			for _, r := range l.refused {
-				r.retryAt = time.Time{}
-			}
+			l.tryAgain()
 			return TriggerRequest
 		case <-l.o.Source.Changes():
 			return TriggerManifests
@@ -203,7 +249,9 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 		clear(l.refused)
 		return true
 	}
+	askers := l.askers()
 	begun := time.Now()
+	want = l.o.Source.Current()
 	have := l.o.Supervisor.Children()
 	plan := Plan(want, have)
 	l.forget(plan)
@@ -218,8 +266,11 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 	l.passed = time.Now()
 	r.Duration = l.passed.Sub(begun)
 	l.last.Store(r)
-	if trigger == TriggerRequest {
+	if trigger == TriggerRequest || len(askers) > 0 {
 		l.asked.Store(r)
+	}
+	for _, done := range askers {
+		done <- r
 	}
 	signal(l.changes)
 	l.log(r)

@@ -42,7 +42,8 @@ func (a Action) String() string { return fmt.Sprintf("%s %s: %s", a.Verb, a.ID, 
 //
 // Nothing is planned while want is not complete. A child that is being removed
 // is left alone until it is gone, also when it is wanted again. A child that is
-// not wanted but protected stays; Protected lists those.
+// not wanted but protected stays; Protected lists those. One that was put by
+// request stays too, until a manifest declares it.
 func Plan(want *desired.Set, have []*child.Snapshot) []Action {
 	if want == nil || !want.Complete {
 		return nil
@@ -113,7 +114,7 @@ func Protected(want *desired.Set, have []*child.Snapshot) []child.ID {
 	}
 	var ids []child.ID
 	for _, s := range have {
-		if _, wanted := want.Get(s.ID); !wanted && s.Spec.Protect && s.Operation != child.Removed {
+		if _, wanted := want.Get(s.ID); !wanted && s.Spec.Protect && !s.Origin.ByRequest && s.Operation != child.Removed {
 			ids = append(ids, s.ID)
 		}
 	}
@@ -151,10 +152,14 @@ func decide(id child.ID, p pair) (Action, bool) {
 		return Action{
 			Verb: Remove, ID: id, Origin: p.have.Origin, Why: []Difference{},
 			Reason: declaration(id, p.have.Origin) + " is gone",
-		}, !p.have.Spec.Protect
+		}, !p.have.Spec.Protect && !p.have.Origin.ByRequest
 	}
 	return change(p.want, p.have)
 }
+
+// Change is the update or the replacement that gives a child the spec and the
+// origin of e; false if it has them already.
+func Change(e desired.Entry, s *child.Snapshot) (Action, bool) { return change(&e, s) }
 
 // change compares the cheap things first: pointers, then hashes.
 func change(e *desired.Entry, s *child.Snapshot) (Action, bool) {
@@ -195,6 +200,8 @@ func verbOf(why []Difference) Verb {
 // brought its manifest, else every commit would touch every child.
 func moved(from, to child.Origin) string {
 	switch {
+	case from.ByRequest != to.ByRequest && to.File != "":
+		return "manifest " + to.File + " declares it now, but no field differs"
 	case from.File == to.File && from.Document != to.Document:
 		return fmt.Sprintf("manifest moved within %s from document %d to %d", to.File, from.Document, to.Document)
 	case from.File == to.File && from.Generation != to.Generation:

@@ -84,6 +84,7 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 		Manifest: Manifest{
 			File: origin.File, Document: origin.Document, Hash: origin.Hash,
 			Generation: origin.Generation, ObservedGeneration: s.Observed, Revision: origin.Revision,
+			ByRequest: origin.ByRequest,
 		},
 		Phase: s.Phase, WaitsFor: s.WaitsFor, QueuePlace: s.QueuePlace, Operation: s.Operation, Hold: hold(s.Hold),
 		Generation: s.Generation, Attempt: s.Attempt, RestartCount: s.RestartCount,

@@ -36,6 +36,7 @@ func (w *Writer) writeRuntime(now time.Time, atOnce, last bool) (again time.Time
 	r := newRuntime(info, w.set, w.o.Children.Children(), w.trouble.err())
 	r.Conditions = settleTimes(r.Conditions, m.since, now)
 	m.since = r.Conditions
+	w.view.noteRuntime(m.since, w.trouble.err())
 	sum := sha256.Sum256(EncodeRuntime(&r))
 	if sum == m.sum && !m.stale && !last {
 		return time.Time{}

@@ -80,6 +80,7 @@ type Manifest struct {
 	Generation         uint64 `json:"generation"`
 	ObservedGeneration uint64 `json:"observed_generation"`
 	Revision           string `json:"revision"`
+	ByRequest          bool   `json:"by_request,omitempty"` // no file: it was put through the control socket
 }
 
 // Health is what probes found.

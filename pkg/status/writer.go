@@ -67,6 +67,7 @@ type Writer struct {
 	o    Options
 	dir  folder
 	kick chan struct{}
+	view view
 
 	// What follows belongs to Run.
 	files   map[child.ID]*file
@@ -302,9 +303,11 @@ func (w *Writer) write(id child.ID, now time.Time) (again time.Time) {
 
 func (w *Writer) bring(f *file, id child.ID, s *child.Snapshot, now time.Time) error {
 	if s == nil {
+		w.view.forget(id)
 		return w.dir.Remove(fileName(id))
 	}
-	d := w.declaration(id, f, now)
+	d := declare(w.set, s, f.valid, now)
+	w.view.note(id, d.Valid)
 	b := Encode(s, d)
 	sum := sha256.Sum256(b)
 	if !f.known || sum != f.sum {
@@ -332,25 +335,4 @@ func (w *Writer) open(id child.ID) *file {
 		f.valid = Validity{Status: v.Status, Reason: v.Reason, Message: v.Message, Since: v.LastTransitionTime}
 	}
 	return f
-}
-
-// declaration judges the manifest of a child. Before the first whole look at the
-// manifests, what was known of it holds.
-func (w *Writer) declaration(id child.ID, f *file, now time.Time) Declaration {
-	if w.set == nil || !w.set.Complete {
-		if f.valid.Status == "" {
-			return Declaration{Valid: Validity{Status: isUnknown, Reason: "NotRead", Message: "the manifests are not read yet", Since: now}}
-		}
-		return Declaration{Valid: f.valid}
-	}
-	d := Declaration{}
-	if e, ok := w.set.Get(id); ok {
-		d.Entry = &e
-	}
-	d.Valid = validity(d.Entry)
-	d.Valid.Since = now
-	if d.Valid.Status == f.valid.Status {
-		d.Valid.Since = f.valid.Since
-	}
-	return d
 }

@@ -278,4 +278,8 @@ type Origin struct {
 	Hash       string `json:"hash,omitempty"`       // of the spec
 	Generation uint64 `json:"generation,omitempty"` // counts the changes of the spec, from 1
 	Revision   string `json:"revision,omitempty"`   // of the source, where it has one
+
+	// ByRequest is true for a child that somebody put through the control socket:
+	// no file declares it, and no plan removes it.
+	ByRequest bool `json:"by_request,omitempty"`
 }
