@@ -58,6 +58,15 @@ var floors = map[string]floor{
 		ours:   []string{"pkg/runtime/child", "pkg/desired"},
 		others: []string{xsys, logr, "github.com/invopop/jsonschema"},
 	},
+	"pkg/control": {ours: []string{"pkg/runtime/child", "pkg/desired", "pkg/status"}},
+	"pkg/control/client": {
+		ours: []string{"pkg/runtime/child", "pkg/status", "pkg/control"},
+	},
+	"pkg/control/server": {
+		ours: []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs", "pkg/runtime/journal", "pkg/runtime",
+			"pkg/desired", "pkg/status", "pkg/reconcile", "pkg/control"},
+		others: []string{xsys, logr},
+	},
 }
 
 // The command puts everything together: it may import all but the parsers and

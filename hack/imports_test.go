@@ -40,7 +40,7 @@ func TestPureCodeTouchesNothing(t *testing.T) {
 	}
 }
 
-func TestSignalsAreSentFromOneFileForChildrenAndOneForTheDaemon(t *testing.T) {
+func TestSignalsAreSentFromOneFile(t *testing.T) {
 	for _, breach := range strayKills(ourSources(t)) {
 		t.Error(breach)
 	}

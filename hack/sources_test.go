@@ -22,9 +22,9 @@ var (
 )
 
 // signallers are the only packages that may call kill(2) or its like, in one file
-// each: one for children, one for the daemon. That file checks whom it hits;
-// kill(-1) as root would end everything on the machine.
-var signallers = []string{"pkg/runtime/shim", "cmd/reconciler/internal/cli"}
+// each. That file checks whom it hits; kill(-1) as root would end everything on the
+// machine.
+var signallers = []string{"pkg/runtime/shim"}
 
 var clocks = []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "Sleep"}
 

@@ -20,11 +20,5 @@ func run() int {
 }
 
 func options() cli.Options {
-	return cli.Options{Run: daemon.Run, Shim: daemon.Shim, Holder: holder}
-}
-
-// holder is the pid of the reconciler that uses a state directory now.
-func holder(stateDir string) (int, bool, error) {
-	h, running, err := daemon.FindHolder(stateDir)
-	return h.PID, running, err
+	return cli.Options{Run: daemon.Run, Shim: daemon.Shim}
 }

@@ -67,9 +67,6 @@ func (w *Writer) Runtime() Runtime {
 	return r
 }
 
-// Unwell are the critical children that cannot run now.
-func (w *Writer) Unwell() []string { return count(w.o.Children.Children()).unwell }
-
 // declare judges the manifest of a child, of which last is known. Before the first
 // whole look at the manifests that holds.
 func declare(set *desired.Set, s *child.Snapshot, last Validity, now time.Time) Declaration {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
@@ -63,7 +64,7 @@ func (a *app) noSuchChild(name string) error {
 	if err != nil {
 		return err
 	}
-	return withCode(NoSuchChild, "child not found: %q%s", name, didYouMean(nearest(name, ids)))
+	return withCode(NoSuchChild, "child not found: %q%s", name, didYouMean(control.Nearest(name, ids)))
 }
 
 // completeChildren offers the ids that are not on the line yet.
@@ -87,44 +88,4 @@ func (a *app) completeOneChild(cmd *cobra.Command, args []string, toComplete str
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return a.completeChildren(cmd, args, toComplete)
-}
-
-// nearest are the ids that somebody who typed name may have meant, at most three:
-// those whose last segment it is, else the closest spellings.
-func nearest(name string, ids []child.ID) []string {
-	const most = 3
-	var same, close []string
-	for _, id := range ids {
-		if strings.EqualFold(id.Name(), name) {
-			same = append(same, string(id))
-		}
-		if distance(strings.ToLower(name), strings.ToLower(string(id))) <= max(2, len(name)/4) {
-			close = append(close, string(id))
-		}
-	}
-	if len(same) == 0 {
-		same = close
-	}
-	return same[:min(most, len(same))]
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

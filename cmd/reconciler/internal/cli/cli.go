@@ -19,10 +19,6 @@ type Options struct {
 	// Shim owns the processes of one state directory until nothing is left to own.
 	Shim func(ctx context.Context, stateDir string) error
 
-	// Holder is the pid of the reconciler that holds the lock of a state directory
-	// now; false when none does.
-	Holder func(stateDir string) (pid int, running bool, err error)
-
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 }
@@ -85,6 +81,8 @@ func New(o Options) *cobra.Command {
 		a.runCommand(), a.shimCommand(),
 		a.validateCommand(), a.diffCommand(), a.reconcileCommand(),
 		a.getCommand(), a.treeCommand(), a.whyCommand(), a.describeCommand(), a.logsCommand(), a.eventsCommand(),
+		a.restartCommand(), a.pauseCommand(), a.resumeCommand(), a.quarantineCommand(), a.signalCommand(), a.removeCommand(),
+		a.waitCommand(), a.healthCommand(), a.shutdownCommand(),
 		a.schemaCommand(), a.versionCommand(),
 	)
 	return root

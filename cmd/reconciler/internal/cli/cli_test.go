@@ -40,7 +40,6 @@ func newWorld(t *testing.T) *world {
 	w.opts = Options{
 		Version: "v0.0.0-test",
 		Now:     func() time.Time { return today },
-		Holder:  func(string) (int, bool, error) { return 0, false, nil },
 	}
 	return w
 }

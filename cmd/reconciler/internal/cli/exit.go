@@ -16,7 +16,11 @@ const (
 	Usage       = 2
 	NoDaemon    = 3
 	NoSuchChild = 4
-	TimedOut    = 124
+
+	// NotPermitted says that the reconciler does not obey this user.
+	NotPermitted = 5
+
+	TimedOut = 124
 )
 
 // exitError is an error with an exit code of its own.

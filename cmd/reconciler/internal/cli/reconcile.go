@@ -2,18 +2,19 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-)
 
-// confirmFile in the state directory tells the daemon, at its next SIGHUP, that
-// the removals it holds are meant. The daemon takes the file away.
-const confirmFile = "confirm-removals"
+	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/control/client"
+)
 
 const reconcileExamples = `  # Look at the manifests now and wait for the result
   reconciler reconcile
@@ -37,7 +38,16 @@ are kept until somebody says that it was meant: that is --confirm-removals.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			return a.reconcile(ctx, confirm, cmd.OutOrStdout())
+			return a.ask(func(c *client.Client) error {
+				pass, err := c.Reconcile(ctx, control.ReconcileRequest{ConfirmRemovals: confirm})
+				if errors.Is(err, context.DeadlineExceeded) {
+					return withCode(TimedOut, "the pass took longer than %s; it goes on", timeout)
+				}
+				if err != nil {
+					return err
+				}
+				return printPass(pass, cmd.OutOrStdout())
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&confirm, "confirm-removals", false, "carry out the removals that are held back")
@@ -45,22 +55,33 @@ are kept until somebody says that it was meant: that is --confirm-removals.`,
 	return cmd
 }
 
-func (a *app) reconcile(ctx context.Context, confirm bool, out io.Writer) error {
-	if _, err := a.holderPID(); err != nil {
-		return err
-	}
-	if confirm {
-		if err := os.WriteFile(filepath.Join(a.State, confirmFile), nil, 0o600); err != nil {
-			return fmt.Errorf("confirm the removals: %w", err)
+// printPass prints what a pass did. It is an error when something was refused or
+// held back.
+func printPass(p control.Pass, out io.Writer) error {
+	var done []string
+	for _, verb := range slices.Sorted(maps.Keys(p.Reconcile.Actions)) {
+		if n := p.Reconcile.Actions[verb]; n > 0 {
+			done = append(done, fmt.Sprintf("%s %d", verb, n))
 		}
 	}
-	asked := a.Now()
-	if _, err := a.hangUp(); err != nil {
+	if len(done) == 0 {
+		done = []string{"nothing to do"}
+	}
+	if _, err := fmt.Fprintln(out, strings.Join(done, ", ")); err != nil {
 		return err
 	}
-	last, err := a.awaitPass(ctx, asked)
-	if err != nil {
-		return err
+	var wrong []string
+	for _, e := range p.Reconcile.Errors {
+		wrong = append(wrong, fmt.Sprintf("%s %s: %s", e.Action, e.ID, clean(e.Message)))
 	}
-	return printPass(last, out)
+	for _, s := range p.Stalls {
+		wrong = append(wrong, s.Reason+": "+clean(s.Message))
+	}
+	if len(p.Problems) > 0 {
+		wrong = append(wrong, "the manifests have "+count(len(p.Problems), "problem")+": see reconciler validate")
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "\n"))
+	}
+	return nil
 }

@@ -22,8 +22,12 @@ type RunConfig struct {
 	StartSlots int
 
 	ExitOnCritical bool // end the run with the exit code of a critical child that ended for good
-	Version        string
-	Stderr         io.Writer
+
+	// ControlGroup may use the control socket, beside root and the own user; "": nobody.
+	ControlGroup string
+
+	Version string
+	Stderr  io.Writer
 }
 
 // OnExit says what becomes of the children when the reconciler is told to end.
@@ -102,6 +106,7 @@ The exit code is that of the child: for a container whose one service it is.`,
 	f.IntVar(&c.StartSlots, "start-slots", slotsPerCore*runtime.NumCPU(), "how many children may be starting at the same time; by default twice the cores")
 	f.Lookup("start-slots").DefValue = "0" // help reads the same on every machine
 	f.BoolVar(&c.ExitOnCritical, "exit-on-critical", false, "end with the exit code of a critical child when it has ended for good, also when it ended well")
+	f.StringVar(&c.ControlGroup, "control-group", "", "let this `GROUP` look and command through the control socket; adding and removing children is for the own user and root")
 	completeValues(cmd, "on-exit", string(StopChildren), string(LeaveChildren))
 	completeValues(cmd, "log-format", string(LogAuto), string(LogText), string(LogJSON))
 	return cmd

@@ -1,53 +1,41 @@
 package cli
 
 import (
-	"fmt"
-	"os"
-	"syscall"
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/control/client"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
-// hangUp tells the reconciler of a state directory to look again. The handle is
-// taken first and the holder is asked for again afterwards: the process that the
-// handle means is then the one that holds the lock, also where its pid was given
-// to another one in between (on Linux the handle is a pidfd).
-func (a *app) hangUp() (pid int, err error) {
-	pid, err = a.holderPID()
-	if err != nil {
-		return 0, err
-	}
-	process, err := os.FindProcess(pid)
-	if err != nil {
-		return 0, fmt.Errorf("find the reconciler, pid %d: %w", pid, err)
-	}
-	again, err := a.holderPID()
-	if err != nil {
-		return 0, err
-	}
-	if again != pid {
-		return 0, withCode(NoDaemon, "the reconciler was replaced just now (pid %d by %d): try again", pid, again)
-	}
-	if err := process.Signal(syscall.SIGHUP); err != nil {
-		return 0, fmt.Errorf("signal the reconciler, pid %d: %w", pid, err)
-	}
-	return pid, nil
-}
+func (a *app) signalCommand() *cobra.Command {
+	var signal string
+	v := commandVerb{
+		name:  "signal",
+		short: "Send a signal to the main process of children",
+		long: `Send a signal to the main process of each child. What the process does is its own
+affair: one that ends by it has ended by itself, and its restart policy decides.`,
+		examples: `  # Make a worker read its configuration again
+  reconciler signal payments/worker --signal HUP
 
-// holderPID is the pid of the running reconciler. 0, 1 and negative numbers mean
-// others to kill(2) and are refused.
-func (a *app) holderPID() (int, error) {
-	pid, running, err := a.Holder(a.State)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("find the reconciler of %s: %w", a.State, err)
-	case !running:
-		return 0, withCode(NoDaemon, "no reconciler runs with the state directory %s (start it with: %s)", a.State, a.startCommand())
-	case pid <= 1:
-		return 0, fmt.Errorf("the lock of %s names pid %d, which cannot be a reconciler", a.State, pid)
+  # All children with a tag
+  reconciler signal -l mail --signal SIGUSR1 --reason "rotate the logs"`,
+		done: "signalled", already: "signalled",
+		send: func(ctx context.Context, c *client.Client, id child.ID, body control.Command) (control.Outcome, error) {
+			body.Signal = signal
+			return c.Command(ctx, "signal", id, body)
+		},
 	}
-	return pid, nil
-}
-
-// startCommand is what starts the reconciler for these directories.
-func (a *app) startCommand() string {
-	return fmt.Sprintf("reconciler run --manifests %s --status %s --state %s", a.Manifests, a.Status, a.State)
+	cmd := a.command(v)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if signal == "" {
+			return withCode(Usage, "--signal is missing: name one, such as --signal HUP")
+		}
+		return nil
+	}
+	cmd.Flags().StringVarP(&signal, "signal", "s", "", "which `SIGNAL`, with or without SIG; it must be given")
+	completeValues(cmd, "signal", child.SignalNames()...)
+	return cmd
 }

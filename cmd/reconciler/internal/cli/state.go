@@ -70,7 +70,7 @@ func (a *app) currentState() ([]*child.Snapshot, error) {
 func asDesired(have []*child.Snapshot) *desired.Set {
 	set := &desired.Set{Complete: true}
 	for _, s := range have {
-		if s.Operation != child.Removed {
+		if s.Operation != child.Removed && !s.Origin.ByRequest {
 			set.Entries = append(set.Entries, desired.Entry{ID: s.ID, Spec: s.Spec, Origin: s.Origin})
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
+	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/control/server"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime"
@@ -44,7 +46,7 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 	if err := os.MkdirAll(d.dirs.State, 0o700); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
-	held, err := lock(ctx, d.dirs.State, Holder{PID: os.Getpid(), StartedAt: d.begun.UTC(), Manifests: d.dirs.Manifests, Status: d.dirs.Status})
+	held, err := lock(d.dirs.State, Holder{PID: os.Getpid(), StartedAt: d.begun.UTC(), Manifests: d.dirs.Manifests, Status: d.dirs.Status})
 	if err != nil {
 		return err
 	}
@@ -64,6 +66,7 @@ type daemon struct {
 	source *desired.Source
 	loop   *reconcile.Loop
 	writer *status.Writer
+	socket *server.Server
 	left   bool // told to end and leave the children
 }
 
@@ -142,14 +145,25 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 		Children: d.handle, Subscription: d.handle.Subscribe(), Desired: d.source.Current, Info: d.info,
 		Adopted: d.handle.Adopted(), Changes: d.loop.Changes(), Log: d.log.WithName("status"),
 	})
+	if err != nil {
+		return nil, err
+	}
+	d.socket, err = server.New(server.Options{
+		Socket: filepath.Join(d.dirs.State, control.SocketName), Group: d.config.ControlGroup,
+		Supervisor: d.handle, View: d.writer, Desired: d.source.Current, Reconcile: d.reconcile,
+		LogDir: filepath.Join(d.dirs.State, "logs"), JournalDir: filepath.Join(d.dirs.State, "journal"),
+		Log: d.log.WithName("control"),
+	})
 	return rt, err
 }
 
-// parts are in the order of their start; they stop in reverse.
+// parts are in the order of their start; they stop in reverse. The socket answers
+// until the runtime has ended: who asked for a shutdown gets its report.
 func (d *daemon) parts(loop *runtime.Runtime) []part {
 	return []part{
 		{name: "shim", run: d.procs.Run, stop: d.releaseShim},
 		{name: "status", run: d.writer.Run},
+		{name: "control", run: d.socket.Run},
 		{name: "runtime", run: loop.Run, stop: d.shutdown},
 		{name: "reconcile", run: d.loop.Run},
 		{name: "source", run: d.source.Run},
@@ -161,6 +175,9 @@ func (d *daemon) parts(loop *runtime.Runtime) []part {
 func lastSet(children []*child.Snapshot) *desired.Set {
 	set := &desired.Set{}
 	for _, s := range children {
+		if s.Origin.ByRequest {
+			continue // no manifest ever declared it
+		}
 		set.Entries = append(set.Entries, desired.Entry{ID: s.ID, Spec: s.Spec, Origin: s.Origin})
 	}
 	return set
@@ -180,6 +197,9 @@ func (d *daemon) isRunning(id child.ID) bool {
 
 // shutdown stops the tree, or leaves it to the next run.
 func (d *daemon) shutdown() {
+	if d.handle.Health().Report != nil {
+		return // it was shut down by command, or broke; its error is already known
+	}
 	if d.config.OnExit == cli.LeaveChildren {
 		d.left = true
 		d.log.Info("children are left running for the next start")

@@ -1,11 +1,9 @@
 package daemon
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,12 +34,12 @@ func (e *HeldError) Error() string {
 // lock takes the state directory for this process until the file is closed. The
 // kernel releases it when the process dies, however it dies (flock(2)); the file
 // is close-on-exec, so that no child keeps it.
-func lock(ctx context.Context, stateDir string, h Holder) (*os.File, error) {
+func lock(stateDir string, h Holder) (*os.File, error) {
 	f, err := os.OpenFile(lockPath(stateDir), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := flockSoon(ctx, f); err != nil {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
@@ -61,41 +59,6 @@ func lock(ctx context.Context, stateDir string, h Holder) (*os.File, error) {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	return f, nil
-}
-
-// flockSoon tries for half a second: FindHolder holds the lock for microseconds
-// when it looks.
-func flockSoon(ctx context.Context, f *os.File) error {
-	const tries, pause = 10, 50 * time.Millisecond
-	for try := 1; ; try++ {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) || try == tries {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// FindHolder is the reconciler that uses a state directory now; false when none
-// does.
-func FindHolder(stateDir string) (Holder, bool, error) {
-	f, err := os.OpenFile(lockPath(stateDir), os.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Holder{}, false, nil
-	}
-	if err != nil {
-		return Holder{}, false, err
-	}
-	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err == nil {
-		return Holder{}, false, nil // nobody held it; closing gives it back
-	}
-	h, err := readHolder(f)
-	return h, err == nil && h.PID > 1, err
 }
 
 func readHolder(f *os.File) (Holder, error) {

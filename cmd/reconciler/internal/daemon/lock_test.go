@@ -11,13 +11,13 @@ import (
 func TestSecondReconcilerIsToldWhoHoldsTheState(t *testing.T) {
 	dir := t.TempDir()
 	me := Holder{PID: os.Getpid(), StartedAt: time.Now().UTC().Round(0), Manifests: "/srv/manifests"}
-	held, err := lock(t.Context(), dir, me)
+	held, err := lock(dir, me)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer held.Close()
 
-	_, err = lock(t.Context(), dir, Holder{PID: 4711})
+	_, err = lock(dir, Holder{PID: 4711})
 
 	var other *HeldError
 	if !errors.As(err, &other) || other.Holder != me {
@@ -26,31 +26,19 @@ func TestSecondReconcilerIsToldWhoHoldsTheState(t *testing.T) {
 	if text := err.Error(); !strings.Contains(text, "/srv/manifests") || !strings.Contains(text, "--state") {
 		t.Errorf("message = %q, want who and the way out", text)
 	}
-	if found, ok, err := FindHolder(dir); err != nil || !ok || found != me {
-		t.Errorf("FindHolder = %+v, %v, %v; want %+v", found, ok, err, me)
-	}
 }
 
 func TestLockOfADeadReconcilerIsFree(t *testing.T) {
 	dir := t.TempDir()
-	held, err := lock(t.Context(), dir, Holder{PID: os.Getpid()})
+	held, err := lock(dir, Holder{PID: os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	held.Close()
 
-	if h, ok, err := FindHolder(dir); ok || err != nil {
-		t.Errorf("FindHolder = %+v, %v, %v; want nobody", h, ok, err)
-	}
-	again, err := lock(t.Context(), dir, Holder{PID: os.Getpid()})
+	again, err := lock(dir, Holder{PID: os.Getpid()})
 	if err != nil {
 		t.Fatalf("second lock: %v", err)
 	}
 	again.Close()
-}
-
-func TestDirectoryWithoutALockHasNoHolder(t *testing.T) {
-	if _, ok, err := FindHolder(t.TempDir()); ok || err != nil {
-		t.Errorf("FindHolder = %v, %v; want nobody and no error", ok, err)
-	}
 }

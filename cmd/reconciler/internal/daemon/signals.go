@@ -3,10 +3,8 @@ package daemon
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,12 +16,7 @@ import (
 // errTold is the cause of the context that the first SIGTERM or SIGINT ends.
 var errTold = errors.New("told to end by a signal")
 
-const (
-	// confirmFile in the state directory says that held removals are meant.
-	confirmFile = "confirm-removals"
-
-	hurryTime = 5 * time.Second
-)
+const hurryTime = 5 * time.Second
 
 // signalHandler owns the goroutine that listens for signals.
 type signalHandler struct {
@@ -96,23 +89,9 @@ func (d *daemon) hurry(s os.Signal) {
 	}
 }
 
-// lookNow is SIGHUP: a pass over everything that was done to the directory before.
-// Removals that are held are carried out when the operator said so by the file
-// that `reconciler reconcile --confirm-removals` leaves.
+// lookNow is SIGHUP.
 func (d *daemon) lookNow(ctx context.Context) {
-	if d.source.Settle(ctx) != nil {
-		return // the daemon ends
+	if _, err := d.pass(ctx, false); err != nil {
+		d.log.V(1).Info("the pass that SIGHUP asked for was not made", "reason", err.Error())
 	}
-	err := os.Remove(filepath.Join(d.dirs.State, confirmFile))
-	switch {
-	case err == nil:
-		d.log.Info("held removals were confirmed")
-		d.source.ConfirmRemovals()
-		if d.source.Settle(ctx) != nil {
-			return
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		d.log.Error(err, "confirmation of removals")
-	}
-	d.loop.Kick()
 }

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// pollEvery is how often a verb that waits looks at the children.
+const pollEvery = 100 * time.Millisecond
+
+// progress tells what is still waited for: on a terminal on one line that changes
+// all the time, elsewhere a line for each change of who is waited for.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	shown    bool
+	names    string
+}
+
+func newProgress(w io.Writer) *progress {
+	f, ok := w.(*os.File)
+	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// say tells for what is waited, a text each; names says whether that is news.
+func (p *progress) say(names, texts []string) {
+	const most = 5
+	who := strings.Join(names, " ")
+	if !p.terminal && p.names == who {
+		return
+	}
+	p.names = who
+	if len(texts) > most {
+		texts = append(texts[:most:most], fmt.Sprintf("%d more", len(texts)-most))
+	}
+	text := "waiting for " + strings.Join(texts, ", ")
+	if !p.terminal {
+		fmt.Fprintln(p.w, text)
+		return
+	}
+	p.shown = true
+	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
+}
+
+// done takes the line away that changes.
+func (p *progress) done() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// timeLeft is " (3s left)", or nothing without a deadline.
+func timeLeft(deadline *time.Time, now time.Time) string {
+	if deadline == nil || !deadline.After(now) {
+		return ""
+	}
+	return fmt.Sprintf(" (%s left)", humanDuration(deadline.Sub(now)))
+}

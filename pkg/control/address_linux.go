@@ -1,0 +1,6 @@
+package control
+
+const (
+	maxAddress = 107 // sun_path, without its end
+	dirOfFD    = "/proc/self/fd"
+)

@@ -1,0 +1,54 @@
+package control
+
+import (
+	"strings"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// longest is the length of a name for which others are suggested: the work is
+// quadratic.
+const longest = 200
+
+// Nearest are the ids that somebody who wrote name may have meant, at most three:
+// those whose last segment it is, else the closest spellings.
+func Nearest(name string, ids []child.ID) []string {
+	const most = 3
+	if len(name) > longest {
+		return nil
+	}
+	var same, near []string
+	for _, id := range ids {
+		if strings.EqualFold(id.Name(), name) {
+			same = append(same, string(id))
+		}
+		if distance(strings.ToLower(name), strings.ToLower(string(id))) <= max(2, len(name)/4) {
+			near = append(near, string(id))
+		}
+	}
+	if len(same) == 0 {
+		same = near
+	}
+	return same[:min(most, len(same))]
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/reconcile"
+	"github.com/reconciler-dev/reconciler/pkg/runtime"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+// putChild declares a child that has no file. The runtime records it, so it
+// outlives the reconciler, and a plan leaves it alone until it is deleted here or a
+// file declares the same id, which then counts. What a file declares already is
+// changed there and nowhere else.
+func (s *Server) putChild(w http.ResponseWriter, r *http.Request) error {
+	id := child.ID(r.PathValue("id"))
+	body, cause, err := s.change(r, "put")
+	if err != nil {
+		return err
+	}
+	if file, declared := s.declaredBy(id); declared {
+		return declaredElsewhere(id, file, "change the file")
+	}
+	file := "body.yaml"
+	if strings.Contains(r.Header.Get("Content-Type"), "json") {
+		file = "body.json"
+	}
+	entry, problems := s.o.Desired().Outside(id, file, body)
+	if len(problems) > 0 {
+		return asInvalid(problems)
+	}
+	old, exists := s.o.Supervisor.Child(id)
+	if !exists {
+		if err := s.mayAdd(id); err != nil {
+			return err
+		}
+		entry.Origin.Generation = 1
+		return s.command(w, r, id, "add", cause, func(ctx context.Context) (runtime.Outcome, error) {
+			return s.o.Supervisor.Add(ctx, id, entry.Spec, entry.Origin, cause)
+		})
+	}
+	return s.putAgain(w, r, old, entry, cause)
+}
+
+// putAgain gives a child that is there a new spec; one that runs notices only what
+// it must.
+func (s *Server) putAgain(w http.ResponseWriter, r *http.Request, old *child.Snapshot, entry desired.Entry, cause child.Cause) error {
+	entry.Origin.Generation = max(1, old.Origin.Generation)
+	change, changes := reconcile.Change(entry, old)
+	if !changes {
+		nothing := runtime.Outcome{Decision: "idempotent", Before: old.Operation, After: old.Operation}
+		return answerJSON(w, http.StatusOK, outcomeOf(nothing, old.ID, "update", cause))
+	}
+	entry.Origin.Generation = old.Origin.Generation + 1
+	return s.command(w, r, old.ID, string(change.Verb), cause, func(ctx context.Context) (runtime.Outcome, error) {
+		if change.Verb == reconcile.Replace {
+			return s.o.Supervisor.Replace(ctx, old.ID, entry.Spec, entry.Origin, cause)
+		}
+		return s.o.Supervisor.Update(ctx, old.ID, entry.Spec, entry.Origin, cause)
+	})
+}
+
+// deleteChild removes a child that no file declares: one that was put, or one that
+// is protected and whose file is gone. Any other would be back at once.
+func (s *Server) deleteChild(w http.ResponseWriter, r *http.Request) error {
+	id := child.ID(r.PathValue("id"))
+	if readQuery(r).err != nil {
+		return readQuery(r).err
+	}
+	var body control.Command
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	if body.Signal != "" {
+		return invalid("signal", "remove sends no signal of your choice")
+	}
+	if p := connOf(r.Context()).peer; !s.access.owns(p) {
+		return notPermitted(p, "remove children")
+	}
+	if file, declared := s.declaredBy(id); declared {
+		return declaredElsewhere(id, file, "remove the file")
+	}
+	cause, err := causeOf(r, "remove", body.Reason, body.RequestedBy)
+	if err != nil {
+		return err
+	}
+	return s.command(w, r, id, "remove", cause, func(ctx context.Context) (runtime.Outcome, error) {
+		return s.o.Supervisor.Remove(ctx, id, cause)
+	})
+}
+
+// change reads a request that changes what runs. Who has the group of the socket
+// may not: a new child could run anything as the reconciler's user.
+func (s *Server) change(r *http.Request, verb string) ([]byte, child.Cause, error) {
+	q := readQuery(r, "reason", "requested_by")
+	if q.err != nil {
+		return nil, child.Cause{}, q.err
+	}
+	if p := connOf(r.Context()).peer; !s.access.owns(p) {
+		return nil, child.Cause{}, notPermitted(p, "add or change children")
+	}
+	if !s.o.Desired().Complete {
+		return nil, child.Cause{}, &control.Error{
+			Status: http.StatusServiceUnavailable, Code: control.CodeStarting,
+			Message: "the manifests are not read yet, so what they declare is not known", Hint: "try again",
+		}
+	}
+	var reason *string
+	if q.values.Has("reason") {
+		text := q.text("reason")
+		reason = &text
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, child.Cause{}, err
+	}
+	cause, err := causeOf(r, verb, reason, q.text("requested_by"))
+	return body, cause, err
+}
+
+// declaredBy is the file that declares a child or a folder now.
+func (s *Server) declaredBy(id child.ID) (file string, declared bool) {
+	e, ok := s.o.Desired().Get(id)
+	return e.Origin.File, ok
+}
+
+func declaredElsewhere(id child.ID, file, way string) error {
+	where := "the manifest " + file
+	if file == "" {
+		where = "its folder of manifests"
+	}
+	return &control.Error{
+		Status: http.StatusConflict, Code: control.CodeDeclaredByManifest,
+		Message: fmt.Sprintf("%s is declared by %s", id, where), Hint: way,
+	}
+}
+
+// mayAdd says why a child cannot be added beside those that are there.
+func (s *Server) mayAdd(id child.ID) error {
+	all := s.o.Supervisor.Children()
+	if len(all) >= desired.MaxChildren {
+		return invalid("", fmt.Sprintf("there are %d children already; more are not allowed", len(all)))
+	}
+	for _, c := range all {
+		if strings.EqualFold(string(c.ID), string(id)) {
+			return &control.Error{
+				Status: http.StatusConflict, Code: control.CodeChildExists,
+				Message: fmt.Sprintf("%s differs from %s by case only", id, c.ID), Hint: "choose another name",
+			}
+		}
+	}
+	return nil
+}
+
+// asInvalid is the first problem of a manifest that came as a body.
+func asInvalid(problems []desired.Problem) error {
+	p := problems[0]
+	e := invalid(p.Field, p.Reason)
+	if p.Line > 0 {
+		e.Message = fmt.Sprintf("line %d, column %d: %s", p.Line, max(p.Column, 1), e.Message)
+	}
+	if n := len(problems) - 1; n > 0 {
+		e.Message = fmt.Sprintf("%s (and %d more)", e.Message, n)
+	}
+	e.Hint = p.Hint
+	return e
+}

@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	stdlog "log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/runtime"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
+	"github.com/reconciler-dev/reconciler/pkg/status"
+)
+
+// Supervisor is the runtime as the socket needs it; *runtime.Handle is one.
+type Supervisor interface {
+	Children() []*child.Snapshot
+	Child(child.ID) (*child.Snapshot, bool)
+	Health() runtime.Health
+	Adopted() <-chan struct{}
+	Add(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
+	Update(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
+	Replace(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
+	Remove(context.Context, child.ID, child.Cause) (runtime.Outcome, error)
+	Restart(context.Context, child.ID, child.Cause) (runtime.Outcome, error)
+	Pause(context.Context, child.ID, child.Cause) (runtime.Outcome, error)
+	Resume(context.Context, child.ID, child.Cause) (runtime.Outcome, error)
+	Quarantine(context.Context, child.ID, child.Cause) (runtime.Outcome, error)
+	Signal(context.Context, child.ID, string, child.Cause) (runtime.Outcome, error)
+	ShutdownTree(context.Context, child.Cause) (*machine.ShutdownReport, error)
+}
+
+// View shows what the status files show, as of now; *status.Writer is one.
+type View interface {
+	Child(*child.Snapshot) status.Child
+	Runtime() status.Runtime
+}
+
+// Options are what a Server answers from. All but Group, Metrics and Log are
+// required.
+type Options struct {
+	Socket     string // its path; the directory exists and is the daemon's own
+	Group      string // who may use the socket beside root and the own user; "": nobody
+	Supervisor Supervisor
+	View       View
+	Desired    func() *desired.Set
+	LogDir     string // of the children's output, as package logs writes it
+	JournalDir string
+
+	// Reconcile makes one pass that sees everything done before, and is called from
+	// any goroutine. With confirm, removals that are held back are meant.
+	Reconcile func(ctx context.Context, confirm bool) (*status.Reconcile, error)
+
+	// Metrics answers GET /metrics; nil: there is no such route.
+	Metrics http.Handler
+
+	Log logr.Logger
+}
+
+// limits are how much a client may take.
+type limits struct {
+	connections int
+	header      time.Duration // to send the header of a request, from the first moment on
+	body        time.Duration // to send the rest
+	idle        time.Duration // between two requests
+	write       time.Duration // to read what was written to it
+	leave       time.Duration // for the answers under way when the server ends
+}
+
+func defaultLimits() limits {
+	return limits{
+		connections: 64, header: 5 * time.Second, body: 20 * time.Second, idle: time.Minute,
+		write: 10 * time.Second, leave: 5 * time.Second,
+	}
+}
+
+const maxHeader = 16 << 10
+
+// Server is the control socket of one daemon.
+type Server struct {
+	o       Options
+	limits  limits
+	access  access
+	socket  *socket
+	conns   *conns
+	http    *http.Server
+	streams context.Context // ends when the server is told to
+	end     context.CancelFunc
+}
+
+// New binds the socket; from then on clients may connect, and wait for Run. Close
+// gives the socket back if Run is never called.
+func New(o Options) (*Server, error) { return newServer(o, defaultLimits()) }
+
+func newServer(o Options, l limits) (*Server, error) {
+	gid, err := groupID(o.Group)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{o: o, limits: l}
+	if s.socket, err = bind(o.Socket, gid); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	s.access = access{group: gid}
+	s.conns = newConns(s.socket.listener, l.connections)
+	s.streams, s.end = context.WithCancel(context.Background())
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: l.header,
+		ReadTimeout:       l.body,
+		WriteTimeout:      l.write + l.body,
+		IdleTimeout:       l.idle,
+		MaxHeaderBytes:    maxHeader,
+		ConnContext:       withConn,
+		ErrorLog:          stdlog.New(logWriter{o.Log}, "", 0),
+	}
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)
+	return s, nil
+}
+
+// Close lets go of a socket that never ran.
+func (s *Server) Close() error {
+	s.end()
+	return s.socket.close()
+}
+
+// Run serves until ctx ends. Then streams are cut, the answers under way have a
+// moment to be read, and the socket is gone. That the socket breaks ends nothing
+// else: it is logged, and children run on.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.conns) }()
+	select {
+	case err := <-served:
+		if !errors.Is(err, http.ErrServerClosed) {
+			s.o.Log.Error(err, "the control socket is out of order until the next start")
+		}
+		<-ctx.Done()
+		served <- err
+	case <-ctx.Done():
+	}
+	s.end()
+	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.leave)
+	defer cancel()
+	if s.http.Shutdown(leave) != nil {
+		_ = s.http.Close() // whoever did not read by now will not
+	}
+	<-served
+	s.conns.wait()
+	return s.socket.close()
+}
+
+// logWriter takes the lines of net/http: a client's nonsense, at most.
+type logWriter struct{ log logr.Logger }
+
+func (w logWriter) Write(b []byte) (int, error) {
+	w.log.V(1).Info("control socket", "reason", string(b))
+	return len(b), nil
+}
+
+var _ net.Listener = (*conns)(nil)
