@@ -54,6 +54,10 @@ var floors = map[string]floor{
 		ours:   []string{"pkg/runtime/child", "pkg/runtime", "pkg/runtime/machine", "pkg/desired"},
 		others: []string{logr},
 	},
+	"pkg/metrics": {
+		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine"},
+		others: []string{"github.com/prometheus/client_golang"},
+	},
 	"pkg/status": {
 		ours:   []string{"pkg/runtime/child", "pkg/desired"},
 		others: []string{xsys, logr, "github.com/invopop/jsonschema"},

@@ -39,6 +39,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"gone-all":   cmdGoneAll,   // gone-all SAVED-PIDS [EXCEPT...]: waits
 		"free-port":  cmdFreePort,  // free-port VAR...: each a port on which nobody listens now
 		"fill":       cmdFill,      // fill FILE...: $VAR in files becomes its value
+		"scrape":     cmdScrape,    // scrape ADDR FILE REGEXP...: waits until the metrics match
 		"gapless":    cmdGapless,   // gapless N: the output of c1 to cN counts "line 1", "line 2", … without a gap
 	}
 }

@@ -57,12 +57,13 @@ type Subscription interface {
 	Close()
 }
 
-// Options are what a Loop works on. Resync and Log may be left out.
+// Options are what a Loop works on. Resync, Observe and Log may be left out.
 type Options struct {
 	Source       Source
 	Supervisor   Supervisor
 	Subscription Subscription  // closed by Run
 	Resync       time.Duration // between two passes without a reason, spread by a tenth; 30 s if 0
+	Observe      func(*Report) // is told each pass, from Run's goroutine; must not wait
 	Log          logr.Logger
 }
 
@@ -269,6 +270,9 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 	if trigger == TriggerRequest || len(askers) > 0 {
 		l.asked.Store(r)
 	}
+	if l.o.Observe != nil {
+		l.o.Observe(r)
+	}
 	for _, done := range askers {
 		done <- r
 	}
@@ -281,7 +285,9 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 // true when no command is taken any more.
 func (l *Loop) try(ctx context.Context, a Action) (Result, bool) {
 	if r := l.refused[a.ID]; r != nil && time.Now().Before(r.retryAt) {
-		return r.result(a), false
+		waits := r.result(a)
+		waits.Waits = true
+		return waits, false
 	}
 	outcome, err := l.command(ctx, a)
 	switch {

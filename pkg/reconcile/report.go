@@ -84,6 +84,7 @@ type Result struct {
 	Decision machine.Decision
 	Deferred bool      // the child has changed meanwhile; the next pass plans anew
 	Error    string    // why it was refused; empty: it was not
+	Waits    bool      // it was refused in an earlier pass and not tried in this one
 	Tries    int       // how often it was refused
 	RetryAt  time.Time // when it is tried again; set if it was refused
 }

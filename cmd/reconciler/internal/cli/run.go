@@ -3,8 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +28,10 @@ type RunConfig struct {
 
 	// ControlGroup may use the control socket, beside root and the own user; "": nobody.
 	ControlGroup string
+
+	// MetricsListen is where metrics are served: "host:port", or the path of a unix
+	// socket; "" is nowhere but on the control socket. See SplitListen.
+	MetricsListen string
 
 	Version string
 	Stderr  io.Writer
@@ -107,6 +114,7 @@ The exit code is that of the child: for a container whose one service it is.`,
 	f.Lookup("start-slots").DefValue = "0" // help reads the same on every machine
 	f.BoolVar(&c.ExitOnCritical, "exit-on-critical", false, "end with the exit code of a critical child when it has ended for good, also when it ended well")
 	f.StringVar(&c.ControlGroup, "control-group", "", "let this `GROUP` look and command through the control socket; adding and removing children is for the own user and root")
+	f.StringVar(&c.MetricsListen, "metrics-listen", "", "serve Prometheus metrics at `ADDR`: host:port, or the path of a unix socket; keep it on loopback, nobody is asked for a password")
 	completeValues(cmd, "on-exit", string(StopChildren), string(LeaveChildren))
 	completeValues(cmd, "log-format", string(LogAuto), string(LogText), string(LogJSON))
 	return cmd
@@ -119,10 +127,45 @@ func (c RunConfig) check() error {
 	case c.StartSlots < 1:
 		return withCode(Usage, "--start-slots %d: want at least 1", c.StartSlots)
 	}
+	if err := checkListen(c.MetricsListen); err != nil {
+		return err
+	}
 	if err := oneOf("on-exit", string(c.OnExit), string(StopChildren), string(LeaveChildren)); err != nil {
 		return err
 	}
 	return oneOf("log-format", string(c.LogFormat), string(LogAuto), string(LogText), string(LogJSON))
+}
+
+// SplitListen is what net.Listen takes for the value of --metrics-listen.
+func SplitListen(address string) (network, rest string) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return "unix", path
+	}
+	if strings.Contains(address, "/") {
+		return "unix", address
+	}
+	return "tcp", address
+}
+
+// maxSocketPath is what the kernel has room for, with the zero at the end.
+const maxSocketPath = 103
+
+func checkListen(address string) error {
+	if address == "" {
+		return nil
+	}
+	network, rest := SplitListen(address)
+	if network == "unix" {
+		if rest == "" || len(rest) > maxSocketPath {
+			return withCode(Usage, "--metrics-listen %q: want a path of 1 to %d bytes", address, maxSocketPath)
+		}
+		return nil
+	}
+	_, port, err := net.SplitHostPort(rest)
+	if n, numeric := strconv.ParseUint(port, 10, 16); err != nil || numeric != nil || n == 0 {
+		return withCode(Usage, "--metrics-listen %q: want host:port, such as 127.0.0.1:9464, or the path of a unix socket", address)
+	}
+	return nil
 }
 
 // completeValues offers the few values that a flag knows.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/control/server"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/metrics"
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -61,13 +63,15 @@ type daemon struct {
 	log    logr.Logger
 	begun  time.Time
 
-	procs  *runtime.ShimProcesses
-	handle *runtime.Handle
-	source *desired.Source
-	loop   *reconcile.Loop
-	writer *status.Writer
-	socket *server.Server
-	left   bool // told to end and leave the children
+	procs   *runtime.ShimProcesses
+	handle  *runtime.Handle
+	source  *desired.Source
+	loop    *reconcile.Loop
+	writer  *status.Writer
+	socket  *server.Server
+	metrics *metrics.Metrics
+	scraped net.Listener // of --metrics-listen; nil: none
+	left    bool         // told to end and leave the children
 }
 
 // run opens what outlives the parts, builds them and runs them.
@@ -88,6 +92,12 @@ func (d *daemon) run(ctx context.Context) error {
 	loop, err := d.build(records, restored, facts)
 	if err != nil {
 		return err
+	}
+	if address := d.config.MetricsListen; address != "" {
+		if d.scraped, err = listenMetrics(address); err != nil {
+			return err
+		}
+		d.log.Info("metrics are served", "address", d.scraped.Addr().String(), "path", "/metrics", "open_to_other_machines", isOpenToOthers(d.scraped))
 	}
 	ctx, signals := d.signals(ctx)
 	defer signals.stop()
@@ -121,15 +131,21 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	if err != nil {
 		return nil, err
 	}
+	counted := &countedFacts{Journal: facts}
 	rt, err := runtime.New(runtime.Config{
-		Processes: d.procs, Records: records, Restored: restored, Journal: facts,
-		Prober:     probe.New(probe.Config{LogDir: func(id child.ID) string { return filepath.Join(d.dirs.State, "logs", string(id)) }}),
+		Processes: d.procs, Records: records, Restored: restored, Journal: counted,
+		Prober: probe.New(probe.Config{
+			LogDir:  func(id child.ID) string { return filepath.Join(d.dirs.State, "logs", string(id)) },
+			Observe: d.countProbe,
+		}),
 		StartSlots: d.config.StartSlots, Seed: rand.Uint64(), ExitOnCritical: d.config.ExitOnCritical, Log: d.log.WithName("runtime"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	d.handle = rt.Handle()
+	d.metrics = d.newMetrics()
+	counted.metrics = d.metrics
 	d.source, err = desired.NewSource(desired.Options{
 		Root: d.dirs.Manifests, Rescan: d.config.Rescan,
 		MaxRemovals: d.config.Source.MaxRemovals, AllowEmpty: d.config.Source.AllowEmpty,
@@ -139,7 +155,8 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 		return nil, err
 	}
 	d.loop = reconcile.NewLoop(reconcile.Options{
-		Source: d.source, Supervisor: d.handle, Subscription: d.handle.Subscribe(), Log: d.log.WithName("reconcile"),
+		Source: d.source, Supervisor: d.handle, Subscription: d.handle.Subscribe(),
+		Observe: d.countPass, Log: d.log.WithName("reconcile"),
 	})
 	d.writer, err = status.NewWriter(d.dirs.Status, status.Options{
 		Children: d.handle, Subscription: d.handle.Subscribe(), Desired: d.source.Current, Info: d.info,
@@ -150,7 +167,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	}
 	d.socket, err = server.New(server.Options{
 		Socket: filepath.Join(d.dirs.State, control.SocketName), Group: d.config.ControlGroup,
-		Supervisor: d.handle, View: d.writer, Desired: d.source.Current, Reconcile: d.reconcile,
+		Supervisor: d.handle, View: d.writer, Desired: d.source.Current, Reconcile: d.reconcile, Metrics: d.metrics.Handler(),
 		LogDir: filepath.Join(d.dirs.State, "logs"), JournalDir: filepath.Join(d.dirs.State, "journal"),
 		Log: d.log.WithName("control"),
 	})
@@ -160,14 +177,19 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 // parts are in the order of their start; they stop in reverse. The socket answers
 // until the runtime has ended: who asked for a shutdown gets its report.
 func (d *daemon) parts(loop *runtime.Runtime) []part {
-	return []part{
+	first := []part{
 		{name: "shim", run: d.procs.Run, stop: d.releaseShim},
 		{name: "status", run: d.writer.Run},
 		{name: "control", run: d.socket.Run},
+	}
+	if d.scraped != nil {
+		first = append(first, d.serveMetrics(d.scraped)) // until the runtime has ended
+	}
+	return append(first, []part{
 		{name: "runtime", run: loop.Run, stop: d.shutdown},
 		{name: "reconcile", run: d.loop.Run},
 		{name: "source", run: d.source.Run},
-	}
+	}...)
 }
 
 // lastSet is the desired state that the runtime still holds from the run before:

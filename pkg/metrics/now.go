@@ -1,0 +1,82 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
+
+var (
+	childrenDesc = prometheus.NewDesc("reconciler_children", "Children in each phase; folders are not counted.", []string{"phase"}, nil)
+	upDesc       = prometheus.NewDesc("reconciler_child_up", "1 while a process of the child runs.", []string{"child"}, nil)
+	readyDesc    = prometheus.NewDesc("reconciler_child_ready", "1 while the child is ready.", []string{"child"}, nil)
+	restartsDesc = prometheus.NewDesc("reconciler_child_restarts_total",
+		"Starts of the child after its first, by reason: how the attempt before ended, or \"requested\".", []string{"child", "reason"}, nil)
+	exitsDesc    = prometheus.NewDesc("reconciler_child_exits_total", "Ends of attempts of the child, by kind.", []string{"child", "kind"}, nil)
+	problemsDesc = prometheus.NewDesc("reconciler_manifest_problems", "Problems of the manifests, and of carrying them out.", nil, nil)
+	shimDesc     = prometheus.NewDesc("reconciler_shim_up", "1 while the process that owns the children's processes answers.", nil, nil)
+)
+
+// now collects what holds at the moment of a scrape.
+type now Metrics
+
+// Describe sends all descriptions that Collect may use.
+func (n *now) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{childrenDesc, upDesc, readyDesc, restartsDesc, exitsDesc, problemsDesc, shimDesc} {
+		out <- d
+	}
+}
+
+// Collect looks at the snapshots of all children.
+func (n *now) Collect(out chan<- prometheus.Metric) {
+	phases := map[child.Phase]int{}
+	for _, p := range child.Phases() {
+		phases[p] = 0
+	}
+	for _, s := range n.options.Children() {
+		if s.Spec != nil && s.Spec.Kind == child.Supervisor {
+			continue
+		}
+		phases[s.Phase]++
+		id := string(s.ID)
+		out <- gauge(upDesc, truth(s.Phase == child.Running || s.Phase == child.Stopping && s.PID > 0), id)
+		out <- gauge(readyDesc, truth(s.Ready), id)
+		for _, metric := range n.countsOf(s.ID) {
+			out <- metric
+		}
+	}
+	for p, count := range phases {
+		out <- gauge(childrenDesc, float64(count), string(p))
+	}
+	out <- gauge(problemsDesc, float64(n.options.Problems()))
+	out <- gauge(shimDesc, truth(n.options.ShimUp()))
+}
+
+// countsOf are the counters of one child. A child that is gone has none.
+func (n *now) countsOf(id child.ID) []prometheus.Metric {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.byID[id]
+	if c == nil {
+		return nil
+	}
+	var metrics []prometheus.Metric
+	c.exits.all(func(kind string, count uint64) {
+		metrics = append(metrics, prometheus.MustNewConstMetric(exitsDesc, prometheus.CounterValue, float64(count), string(id), kind))
+	})
+	c.restarts.all(func(reason string, count uint64) {
+		metrics = append(metrics, prometheus.MustNewConstMetric(restartsDesc, prometheus.CounterValue, float64(count), string(id), reason))
+	})
+	return metrics
+}
+
+func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
