@@ -91,6 +91,38 @@ func TestAnExitItsRestAndItsRestartAreOneStory(t *testing.T) {
 	}
 }
 
+func TestAFailedLivenessIsTheBeginningOfAStory(t *testing.T) {
+	w := newWorld(t, "connect", "add a live=http", "started a", "advance 1s")
+
+	facts := w.happen("fail a liveness", "exit a 0", "advance 100ms", "started a")
+
+	got := story(facts, "a#1.0")
+	want := []FactKind{
+		ChildUnhealthy, ChildStopping, ChildExited, ChildStopCompleted, BackoffScheduled, ChildRestarting, ChildStarting, ChildRunning, ChildReady,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the story (-want +got):\n%s", diff)
+	}
+}
+
+func TestSiblingsThatRestartTogetherShareTheStoryOfTheOneThatFell(t *testing.T) {
+	w := newWorld(t, "connect", "add f supervisor strategy=one_for_all", "add f/a", "started f/a", "add f/b", "started f/b")
+
+	facts := w.happen("exit f/b 1", "exit f/a 0", "advance 1s")
+
+	siblings := map[FactKind]bool{}
+	for _, f := range facts {
+		if f.Child == "f/a" && f.Correlation == "f/b#3.0" {
+			siblings[f.Kind] = true
+		}
+	}
+	for _, kind := range []FactKind{ChildStopping, ChildExited, ChildStarting} {
+		if !siblings[kind] {
+			t.Errorf("%s of f/a is not in the story of f/b: %+v", kind, facts)
+		}
+	}
+}
+
 func TestAStoryGoesOnAfterACrashOfTheReconciler(t *testing.T) {
 	w := newWorld(t, running("", "exit a 1", "crash", "connect")...)
 

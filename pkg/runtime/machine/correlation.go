@@ -1,6 +1,10 @@
 package machine
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
 
 // Every fact carries a correlation: the name of what led to it. There are three
 // kinds of beginnings, and all that follows from one carries its name.
@@ -45,6 +49,15 @@ func (t *Tree) within(correlation string) (leave func()) {
 	was := t.correlation
 	t.correlation = correlation
 	return func() { t.correlation = was }
+}
+
+// failing begins the story of an attempt that fails while it runs: its end, its
+// rest and the next attempt belong to it.
+func (t *Tree) failing(s *state) (leave func()) {
+	if s.phase == child.Running {
+		s.correlation = s.key().String()
+	}
+	return t.within(s.about())
 }
 
 // follow says that the step decides what becomes of a child from now on.

@@ -58,6 +58,7 @@ func (t *Tree) fails(s *state, role child.ProbeRole) {
 		t.becomeNotReady(s, p.state.Message)
 		return
 	}
+	defer t.failing(s)()
 	t.fact(s, ChildUnhealthy, p.state.Message)
 	t.failAttempt(s, fmt.Sprintf("liveness failed %s: %s", times(p.state.Failures), p.state.Message))
 }
@@ -82,6 +83,7 @@ func (t *Tree) becomeNotReady(s *state, why string) {
 // missedDeadline: an attempt that does not become ready has failed.
 func (t *Tree) missedDeadline(s *state) {
 	s.live.deadline = moment{}
+	defer t.failing(s)()
 	why := fmt.Sprintf("not ready within %s", s.spec.Readiness.Deadline.Duration())
 	if last := s.live.readiness.state.Message; last != "" {
 		why += ": " + last
@@ -125,6 +127,7 @@ func (t *Tree) notified(ev Notified) {
 	case ev.Broken && s.phase == child.Running:
 		p.state.Status, p.state.Message = child.ProbeFailing, "it says itself that it is broken (WATCHDOG=trigger)"
 		t.show(s, p)
+		defer t.failing(s)()
 		t.fact(s, ChildUnhealthy, p.state.Message)
 		t.failAttempt(s, p.state.Message)
 	case on && ev.Heartbeat:

@@ -27,6 +27,7 @@ var states = []struct {
 	{"unknown", []string{"connect"}},
 	{"pending on a dependency", []string{"connect", "add a deps=b"}},
 	{"starting", []string{"connect", "add a"}},
+	{"running, not ready yet", []string{"connect", "add a probe=http", "started a"}},
 	{"running and ready", running("")},
 	{"stopping (to pause)", running("", "pause a")},
 	{"restart pending", running("", "restart a")},
