@@ -78,7 +78,12 @@ func cmdFreePort(ts *testscript.TestScript, _ bool, args []string) {
 func cmdFill(ts *testscript.TestScript, _ bool, args []string) {
 	usage(ts, args, 1, "fill FILE...")
 	for _, file := range args {
-		text := os.Expand(ts.ReadFile(file), ts.Getenv)
+		text := os.Expand(ts.ReadFile(file), func(name string) string {
+			if name == "$" { // $$ is a dollar
+				return name
+			}
+			return ts.Getenv(name)
+		})
 		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o666))
 	}
 }

@@ -14,10 +14,8 @@ var unenforced = []struct {
 	used  func(*child.Spec) bool
 }{
 	{"command_permissions", func(s *child.Spec) bool { return s.CommandPermissions != nil }},
-	{"health_check.exec", func(s *child.Spec) bool { return s.HealthCheck != nil && len(s.HealthCheck.Exec) > 0 }},
 	{"health_check.heartbeat", func(s *child.Spec) bool { return s.HealthCheck != nil && s.HealthCheck.Heartbeat }},
 	{"hooks", func(s *child.Spec) bool { return s.Hooks != nil }},
-	{"readiness.exec", func(s *child.Spec) bool { return s.Readiness != nil && len(s.Readiness.Exec) > 0 }},
 	{"readiness.notify", func(s *child.Spec) bool { return s.Readiness != nil && s.Readiness.Notify }},
 	{"reload", func(s *child.Spec) bool { return s.Reload != nil }},
 	{"resource_limits", func(s *child.Spec) bool { return s.ResourceLimits != nil }},

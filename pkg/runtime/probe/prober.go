@@ -23,6 +23,11 @@ type Config struct {
 	// LogDir is where the captured output of a child is, for log_match.
 	LogDir func(child.ID) string
 
+	// Exec runs the command of s beside the attempt of s.Key, whose role is that of
+	// the probe, and returns how it ended. When ctx ends it kills the command with
+	// all that it made.
+	Exec func(ctx context.Context, s machine.Start) (machine.Exited, error)
+
 	// Observe is called with each result that is not cancelled, from any goroutine.
 	Observe func(p machine.Probe, ok bool, took time.Duration)
 }
@@ -33,7 +38,8 @@ type Prober struct {
 	config  Config
 	web     *web
 	results chan machine.Probed
-	regexps sync.Map // pattern to *regexp.Regexp
+	regexps sync.Map      // pattern to *regexp.Regexp
+	execs   chan struct{} // one for each command under way
 
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil before and after
@@ -62,7 +68,7 @@ func New(c Config) *Prober {
 	if c.Slots <= 0 {
 		c.Slots = DefaultSlots
 	}
-	return &Prober{config: c, web: newWeb(), results: make(chan machine.Probed), jobs: map[slot]*job{}}
+	return &Prober{config: c, web: newWeb(), results: make(chan machine.Probed), execs: make(chan struct{}, execSlots), jobs: map[slot]*job{}}
 }
 
 // Results are the answers.
@@ -212,6 +218,9 @@ func (p *Prober) look(ctx context.Context, j *job) error {
 	}
 	if isWatch(j) {
 		return p.awaitLine(ctx, j, handler.LogMatch)
+	}
+	if len(handler.Exec) > 0 {
+		return p.exec(ctx, j, handler.Exec, timeout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -137,6 +137,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 		Prober: probe.New(probe.Config{
 			LogDir:  func(id child.ID) string { return filepath.Join(d.dirs.State, "logs", string(id)) },
 			Observe: d.countProbe,
+			Exec:    d.procs.Exec,
 		}),
 		StartSlots: d.config.StartSlots, Seed: rand.Uint64(), ExitOnCritical: d.config.ExitOnCritical, Log: d.log.WithName("runtime"),
 	})
