@@ -201,6 +201,7 @@ func (b *brain) step(ev machine.Event) {
 // snapshots, replies.
 func (b *brain) take() {
 	r := b.tree.Ready()
+	b.s.truth.told(b, r.Facts)
 	if len(r.Records)+len(r.Facts)+len(r.Replies) > 0 || slices.ContainsFunc(r.Effects, isNoProbe) {
 		b.s.changed = b.s.now
 	}
@@ -249,6 +250,9 @@ func (b *brain) carryOut() {
 
 func (b *brain) record(rec machine.Record) {
 	b.s.logf("brain: records %s", show(rec))
+	if b.s.broken(ForgetGroups) {
+		rec.Group = nil
+	}
 	b.s.truth.written(rec)
 	b.s.store[rec.ID] = rec
 }
@@ -289,7 +293,7 @@ func (b *brain) publish(id child.ID) {
 	}
 	b.board[id] = snap
 	b.keep(snap)
-	if snap.Ready {
+	if snap.Ready && snap.PID > 0 { // a folder is ready too
 		b.s.truth.of(keyOf(snap)).wasReady = true
 	}
 }

@@ -23,6 +23,7 @@ const (
 	WatchLate                          // the shim watches a process after it said that it runs
 	ForgetExits                        // the shim forgets an exit once it is sent
 	InventCode                         // the shim makes a code up when nobody saw one
+	ForgetGroups                       // the brain does not record who restarts together
 )
 
 func (s *sim) broken(rule Break) bool { return s.opt.Break&rule != 0 }

@@ -27,6 +27,7 @@ type fate struct {
 	failures  int      // of its liveness in a row, as the tree was told
 	unwell    bool     // that was once enough to end it
 	timedOut  bool     // and the brain decided to
+	regrouped bool     // it was allowed to be stopped only for the sake of others
 	killed    bool     // the brain decided to kill its whole tree
 	left      bool     // its exit was reported with the names of what still lived
 	loose     bool     // no shim could tell in time that it lives: it may end as a stray
@@ -60,6 +61,11 @@ type truth struct {
 	grace    map[child.ID]time.Duration  // the shortest that each child was ever given
 	deadline map[child.ID]time.Duration  // the same, for becoming ready
 	hurried  bool                        // grace is over for everybody
+
+	strict, limited map[child.ID]bool // supervisors that may stop what is in them; those with a limit
+	sidecars        map[child.ID]bool
+	downByItself    bool
+	downAt          time.Duration // when a shutdown was last asked for
 }
 
 func newTruth(s *sim) *truth {
@@ -67,6 +73,7 @@ func newTruth(s *sim) *truth {
 		s: s, fates: map[child.Key]*fate{}, gone: map[child.ID]uint64{}, newest: map[child.ID]child.Key{},
 		pending: map[machine.CommandID]bound{}, touched: map[child.ID]time.Duration{},
 		grace: map[child.ID]time.Duration{}, deadline: map[child.ID]time.Duration{},
+		downAt: -1, strict: map[child.ID]bool{}, limited: map[child.ID]bool{}, sidecars: map[child.ID]bool{},
 	}
 }
 
@@ -105,6 +112,7 @@ func (t *truth) started(key child.Key) {
 	}
 	if known {
 		t.rested(t.of(last), key)
+		t.together(t.of(last), key.ID)
 	}
 }
 
@@ -173,6 +181,7 @@ func (t *truth) exitRecorded(key child.Key, e *child.Exit) {
 		return
 	}
 	f.recorded, f.kind = true, e.Kind
+	t.mayRegroup(f)
 	t.mayEnd(f) // the order to end it may have been lost, and it ended by itself
 	told := e.Code != nil || e.Signal != ""
 	switch {
@@ -227,7 +236,7 @@ func (t *truth) signalled(req machine.Signal) {
 func (t *truth) commanded(tree *machine.Tree, c machine.Command) {
 	t.release(c)
 	if c.Verb == machine.ShutdownTree || c.Verb == machine.HurryUp {
-		t.hurried = true // a shutdown does not wait for a lost connection: its deadlines run on
+		t.hurried, t.downAt = true, t.s.now // a shutdown does not wait for a lost connection: its deadlines run on
 		for _, id := range tree.IDs() {
 			snap, _ := tree.Snapshot(id)
 			t.of(keyOf(snap)).mayStop = true
@@ -238,6 +247,7 @@ func (t *truth) commanded(tree *machine.Tree, c machine.Command) {
 	t.touched[c.Child] = t.s.now
 	if c.Spec != nil {
 		t.declared(c.Child, c.Spec)
+		t.ruled(c.Child, c.Spec)
 		g := c.Spec.Shutdown.GracefulTimeout.Duration()
 		if was, ok := t.grace[c.Child]; ok {
 			g = min(g, was)

@@ -13,8 +13,8 @@ import (
 // wall clock that jumps while the brain is dead.
 func (t *truth) rested(last *fate, key child.Key) {
 	rec, known := t.s.store[key.ID]
-	if !known || rec.Spec == nil || last.key.Incarnation != key.Incarnation || !last.over || last.mayStop || last.loose ||
-		t.touched[key.ID] >= last.overAt || t.s.fault.jump > 0 {
+	if !known || rec.Spec == nil || last.key.Incarnation != key.Incarnation || !last.over || last.mayStop && !last.fell() || last.loose ||
+		t.touched[key.ID] >= last.overAt || t.s.fault.jump > 0 || t.limitedAbove(key.ID) {
 		return
 	}
 	b := rec.Spec.Backoff
@@ -32,6 +32,7 @@ func (t *truth) decided(b *brain, req machine.Signal) {
 	f.killed = killed || req.Signal == "SIGKILL"
 	snap, ok := b.tree.Snapshot(req.Key.ID)
 	if ok && keyOf(snap) == req.Key {
+		t.mayRegroup(f)
 		t.mayEnd(f)
 	}
 	switch {

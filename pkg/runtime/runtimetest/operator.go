@@ -37,8 +37,8 @@ type operator struct {
 func newOperator(s *sim) *operator {
 	o := &operator{s: s, desired: map[child.ID]*wish{}, retry: map[child.ID]time.Duration{}}
 	o.forget()
-	for i := range 1 + s.rng.IntN(6) {
-		o.ids = append(o.ids, child.ID('a'+rune(i)))
+	o.ids = s.randomIDs()
+	for i := range o.ids {
 		if s.rng.IntN(4) > 0 {
 			o.declare(i)
 		}
@@ -70,7 +70,7 @@ func (o *operator) edit() {
 func (o *operator) declare(i int) {
 	o.version++
 	id := o.ids[i]
-	spec := o.s.randomSpec(o.ids[:i])
+	spec := o.s.randomSpec(id, o.ids[:i])
 	spec.Command = []string{"run", fmt.Sprint(o.version)}
 	generation := uint64(1)
 	if was := o.desired[id]; was != nil {

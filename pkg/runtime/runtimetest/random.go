@@ -2,6 +2,7 @@ package runtimetest
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -122,7 +123,10 @@ var policies = []child.RestartPolicy{child.Permanent, child.Permanent, child.Per
 var conditions = []child.Condition{child.WhenStarted, child.WhenReady, child.WhenCompleted}
 
 // randomSpec may depend on the children before it only: there is no cycle.
-func (s *sim) randomSpec(before []child.ID) *child.Spec {
+func (s *sim) randomSpec(id child.ID, before []child.ID) *child.Spec {
+	if isFolder(id) {
+		return s.randomFolder()
+	}
 	spec := &child.Spec{
 		Kind:             child.AsyncWorker,
 		RestartPolicy:    policies[s.rng.IntN(len(policies))],
@@ -151,10 +155,11 @@ func (s *sim) randomSpec(before []child.ID) *child.Spec {
 	if s.chance(25) {
 		spec.RestartLimit = &child.RestartLimit{MaxRestarts: 1 + s.rng.IntN(4), Window: child.Seconds(time.Second + s.upTo(5*time.Second))}
 	}
-	for _, id := range before {
-		if s.chance(25) {
-			spec.Dependencies = append(spec.Dependencies, child.Dependency{ID: id, Condition: conditions[s.rng.IntN(3)]})
+	for _, on := range before {
+		if s.chance(25) && !slices.Contains(above(id), on) && on != child.RootSupervisor {
+			spec.Dependencies = append(spec.Dependencies, child.Dependency{ID: on, Condition: conditions[s.rng.IntN(3)]})
 		}
 	}
+	s.randomTies(spec, before)
 	return spec
 }

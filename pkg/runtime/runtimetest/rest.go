@@ -26,6 +26,7 @@ func (s *sim) checkRest() {
 			want = append(want, id)
 		}
 	}
+	slices.Sort(want)
 	if got := b.tree.IDs(); !slices.Equal(got, want) {
 		s.failf("at rest: the children are %v, want %v", got, want)
 	}
@@ -98,6 +99,11 @@ func restPhases(snap *child.Snapshot) []child.Phase {
 
 // missing reports whether something that a child depends on is not there.
 func (s *sim) missing(snap *child.Snapshot) bool {
+	if on := snap.Spec.SidecarOf; on != "" {
+		if primary, ok := s.brain.tree.Snapshot(on); !ok || primary.Phase != child.Running {
+			return true
+		}
+	}
 	for _, d := range snap.Spec.Dependencies {
 		on, ok := s.brain.tree.Snapshot(d.ID)
 		there := ok
@@ -160,8 +166,8 @@ func (s *sim) checkExits() {
 
 // checkShutdown is called when the tree is down and all is carried out.
 func (s *sim) checkShutdown() {
-	rep := s.operator.report
-	if rep == nil {
+	rep := s.brain.tree.Report()
+	if s.operator.report == nil && rep.Failure == nil {
 		s.failf("the tree is down, and who asked for it has no report")
 	}
 	failed := map[child.ID]bool{}

@@ -38,7 +38,14 @@ type Count struct {
 	Adoptions  int // processes found by a later shim
 	Probes     int // results that the tree was told of
 	Unwell     int // attempts ended because a probe failed or was late
-	Hanging    int // starts under way when a new brain was told what lives
+
+	GroupRestarts      int // restarts of several children together, carried through
+	SupervisorFailures int
+	GroupQuarantines   int // of failure groups
+	SelfShutdowns      int // the top supervisor failed
+	Together           int // starts after which nobody of the folder may be older
+
+	Hanging int // starts under way when a new brain was told what lives
 }
 
 // Add sums two counts.
@@ -46,7 +53,9 @@ func (c Count) Add(d Count) Count {
 	return Count{
 		c.Steps + d.Steps, c.Starts + d.Starts, c.Exits + d.Exits, c.Lost + d.Lost, c.Removals + d.Removals,
 		c.Kills + d.Kills, c.Busy + d.Busy, c.Leftovers + d.Leftovers, c.Shutdowns + d.Shutdowns,
-		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions, c.Probes + d.Probes, c.Unwell + d.Unwell, c.Hanging + d.Hanging,
+		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions, c.Probes + d.Probes, c.Unwell + d.Unwell,
+		c.GroupRestarts + d.GroupRestarts, c.SupervisorFailures + d.SupervisorFailures, c.GroupQuarantines + d.GroupQuarantines,
+		c.SelfShutdowns + d.SelfShutdowns, c.Together + d.Together, c.Hanging + d.Hanging,
 	}
 }
 
