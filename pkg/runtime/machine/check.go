@@ -66,6 +66,8 @@ func (t *Tree) checkAttempt(s *state) error {
 		return fmt.Errorf("running without a pid")
 	case s.hasAttempt() && t.connected && l.epoch != t.epoch:
 		return fmt.Errorf("an attempt that this connection did not account for")
+	case l.over:
+		return fmt.Errorf("its end is known and was not dealt with")
 	case l.asked && l.pid != 0:
 		return fmt.Errorf("its start is answered and under way")
 	case (s.phase == child.Stopping) != (s.stop != nil):

@@ -29,12 +29,21 @@ func (t *Tree) adopted(ev Adopted) {
 		t.adoptStart(key)
 	}
 	for _, e := range ev.Exits {
+		if s, ok := t.children[e.Key.ID]; ok && s.key() == e.Key && s.hasAttempt() {
+			s.live.over = true
+		}
+	}
+	for _, e := range ev.Exits {
 		t.exited(e)
 	}
 	for _, g := range t.sortedStrays() {
 		if g.epoch != t.epoch {
 			t.strayGone(g)
 		}
+	}
+	for _, id := range t.ids() {
+		s := t.children[id]
+		s.live.over = s.hasAttempt() && s.live.epoch != t.epoch && s.phase != child.Starting && !s.live.asked
 	}
 	for _, id := range t.IDs() {
 		if s, ok := t.children[id]; ok {

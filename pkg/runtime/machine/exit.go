@@ -84,7 +84,7 @@ func (t *Tree) ended(s *state, e *child.Exit) {
 		t.fact(s, ChildStopCompleted, stopped.cause.Reason).Cause = stopped.cause
 	}
 	t.dropProbes(s)
-	failed := stopped != nil && stopped.unwell != "" && s.pendingRestart == nil
+	failed := stopped != nil && (stopped.unwell != "" && s.pendingRestart == nil || stopped.forOthers() && e != nil)
 	t.fenceOpens(s)
 	s.live, s.stop, s.failure = attempt{}, nil, nil
 	if e != nil {

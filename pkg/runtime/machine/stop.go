@@ -58,6 +58,10 @@ const (
 	whyUnwell   = "unwell" // a probe or a deadline failed
 )
 
+// forOthers reports whether a stop is for the sake of other children and was not
+// sent yet: an attempt that ends then has ended by itself.
+func (s *stop) forOthers() bool { return !s.sent && (s.why == whyGroup || s.why == whyPrimary) }
+
 // beginStop stops the attempt of a child. One that is being stopped is only told
 // the newest reason.
 func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
@@ -74,6 +78,7 @@ func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
 	t.factBy(s, ChildStopping, cause)
 	t.save(s)
 	switch {
+	case s.live.over:
 	case s.live.pid > 0 && t.connected:
 		t.requestStop(s)
 	case noProcess:
