@@ -15,7 +15,10 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
-func must(t testing.TB, err error) {
+func must(t interface {
+	Helper()
+	Fatal(args ...any)
+}, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
