@@ -39,7 +39,7 @@ func ExampleOpen() {
 		"mailer":  runtime.NewSpec(),
 		"copy":    runtime.NewSpec(task.Command("mailer", "--queue", "second")...), // the same task under another name
 	} {
-		if _, err := app.Handle().Add(ctx, id, spec, child.Origin{}, me); err != nil {
+		if _, err := app.Declare(ctx, id, spec, me); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -81,7 +81,7 @@ func Example() {
 		CheckInterval: child.Seconds(10 * time.Second), MaxRetries: 3, Probe: child.Probe{Heartbeat: true},
 	}
 	me := child.Cause{RequestedBy: "main", Reason: "the program sends mail"}
-	if _, err := app.Handle().Add(ctx, "mailer", spec, child.Origin{}, me); err != nil {
+	if _, err := app.Declare(ctx, "mailer", spec, me); err != nil {
 		log.Fatal(err)
 	}
 	s, err := await(ctx, app.Handle(), "mailer", isReady)
@@ -154,7 +154,7 @@ func ExampleEmbedded() {
 		log.Fatal(problems)
 	}
 	me := child.Cause{RequestedBy: "main", Reason: "to see it break"}
-	if _, err := app.Handle().Add(ctx, "broken", spec, child.Origin{}, me); err != nil {
+	if _, err := app.Declare(ctx, "broken", spec, me); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := await(ctx, app.Handle(), "broken", func(s *child.Snapshot) bool { return s.Phase == child.FailedPhase }); err != nil {

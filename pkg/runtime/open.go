@@ -15,6 +15,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/probe"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/shim"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/task"
@@ -151,6 +152,22 @@ func (h Host) completed() (_ Host, err error) {
 
 // Handle is the way to command the runtime and to look at it.
 func (e *Embedded) Handle() *Handle { return e.runtime.Handle() }
+
+// Declare makes a child what s says, as a manifest would: one that is not there is
+// added, one that is the same already is left alone, and one that differs is
+// replaced. It may be called before Run has begun in another goroutine, which
+// answers it.
+func (e *Embedded) Declare(ctx context.Context, id child.ID, s *child.Spec, c child.Cause) (Outcome, error) {
+	h := e.Handle()
+	switch now, there := h.Child(id); {
+	case !there:
+		return h.Add(ctx, id, s, child.Origin{}, c)
+	case now.Spec.Hash() == s.Hash() && now.Operation != child.Removed:
+		return Outcome{Decision: machine.Idempotent, Before: now.Operation, After: now.Operation}, nil
+	default:
+		return h.Replace(ctx, id, s, child.Origin{}, c)
+	}
+}
 
 // Run keeps the children running until ctx ends; then it stops them, dependants
 // before what they depend on, each with its own grace, and closes what Open

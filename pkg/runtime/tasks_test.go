@@ -38,6 +38,11 @@ func running(t *testing.T, o Options) (h *Handle, end func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, e)
+}
+
+func run(t *testing.T, e *Embedded) (h *Handle, end func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	var result error
@@ -225,6 +230,95 @@ func TestTasksOfAProgramThatDiedAreStartedAgain(t *testing.T) {
 	last, err := journal.Last(dir + "/journal")
 	if err != nil || last == 0 {
 		t.Errorf("the journal ends with %d, %v", last, err)
+	}
+}
+
+func TestATaskIsReadyWhenItSaysSo(t *testing.T) {
+	say := make(chan bool)
+	h, _ := embedded(t, t.TempDir(), map[string]task.Func{
+		"web": func(ctx context.Context, c task.Context) error {
+			for {
+				select {
+				case ready := <-say:
+					if ready {
+						c.Ready()
+					} else {
+						c.NotReady()
+					}
+				case <-ctx.Done():
+					return nil
+				}
+			}
+		},
+		"dependant": stay,
+	})
+	add(t, h, "web", quick(func(s *child.Spec) {
+		s.Readiness = &child.Readiness{Probe: child.Probe{Notify: true}}
+	}))
+	add(t, h, "dependant", quick(func(s *child.Spec) {
+		s.Dependencies = []child.Dependency{{ID: "web", Condition: child.WhenReady}}
+	}))
+
+	until(t, h, "web", "running and not ready", func(s *child.Snapshot) bool { return s.Phase == child.Running && !s.Ready })
+	waits, _ := h.Child("dependant")
+	say <- true
+	until(t, h, "web", "ready", func(s *child.Snapshot) bool { return s.Ready })
+	until(t, h, "dependant", "running", inPhase(child.Running))
+	say <- false
+	s := until(t, h, "web", "not ready", func(s *child.Snapshot) bool { return !s.Ready })
+
+	if waits.Phase != child.Pending {
+		t.Errorf("the dependant is %s before, want it to wait", waits.Phase)
+	}
+	if s.Phase != child.Running || s.Attempt != 1 {
+		t.Errorf("web = %+v, want it running on", s)
+	}
+}
+
+func TestATaskThatDoesNotBeatIsReplaced(t *testing.T) {
+	h, _ := embedded(t, t.TempDir(), map[string]task.Func{"web": stay})
+
+	add(t, h, "web", quick(func(s *child.Spec) {
+		s.HealthCheck = &child.HealthCheck{CheckInterval: child.Seconds(10 * time.Millisecond), MaxRetries: 1, Probe: child.Probe{Heartbeat: true}}
+	}))
+	s := until(t, h, "web", "in its second attempt", func(s *child.Snapshot) bool { return s.Attempt >= 2 })
+
+	if s.LastExit.Kind != child.TimedOut {
+		t.Errorf("exit = %+v, want it timed out", s.LastExit)
+	}
+}
+
+func TestDeclaringTwiceChangesNothing(t *testing.T) {
+	dir, r := t.TempDir(), task.NewRegistry()
+	if err := r.Register("web", stay); err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(Options{StateDir: dir, Tasks: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := run(t, e)
+	declare := func(s *child.Spec) machine.Decision {
+		t.Helper()
+		o, err := e.Declare(t.Context(), "web", s, cause)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Decision
+	}
+
+	declare(NewSpec())
+	until(t, h, "web", "running", inPhase(child.Running))
+	second := declare(NewSpec())
+	first, _ := h.Child("web")
+	declare(NewSpec(task.Command("web", "an argument")...))
+	s := until(t, h, "web", "replaced", func(s *child.Snapshot) bool { return s.Attempt == 2 && s.Phase == child.Running })
+
+	if second != machine.Idempotent || first.Attempt != 1 {
+		t.Errorf("declared again: %s, attempt %d; want nothing done", second, first.Attempt)
+	}
+	if len(s.Spec.Command) != 2 {
+		t.Errorf("spec = %+v, want the new one", s.Spec)
 	}
 }
 
