@@ -3,6 +3,7 @@ package child
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -139,11 +140,15 @@ func (k Key) OlderThan(o Key) bool {
 // generation 3 of incarnation 7, "payments/worker#7.3:pre_stop.1" its first hook
 // of that role.
 func (k Key) String() string {
-	s := fmt.Sprintf("%s#%d.%d", k.ID, k.Incarnation, k.Generation)
+	b := make([]byte, 0, len(k.ID)+48) // every exit asks: by hand it is one allocation
+	b = append(append(b, k.ID...), '#')
+	b = append(strconv.AppendUint(b, k.Incarnation, 10), '.')
+	b = strconv.AppendUint(b, uint64(k.Generation), 10)
 	if k.Role != Main {
-		s += fmt.Sprintf(":%s.%d", k.Role, k.Run)
+		b = append(append(append(b, ':'), k.Role...), '.')
+		b = strconv.AppendUint(b, k.Run, 10)
 	}
-	return s
+	return string(b)
 }
 
 // ParseKey reads what String writes.

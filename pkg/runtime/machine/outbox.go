@@ -95,6 +95,9 @@ func (t *Tree) signal(key child.Key, name string) {
 }
 
 func (t *Tree) fact(s *state, kind FactKind, reason string) *Fact {
+	if t.out.facts == nil {
+		t.out.facts = make([]Fact, 0, 4) // most steps that tell something tell two to four things
+	}
 	t.out.facts = append(t.out.facts, Fact{
 		Kind: kind, Child: s.id, Generation: s.generation, Attempt: s.attempt, PID: s.live.pid, Reason: reason,
 		Correlation: s.about(),

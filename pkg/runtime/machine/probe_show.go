@@ -70,12 +70,16 @@ func healthy(s *state) child.ConditionState {
 // ready until a probe says otherwise.
 func (t *Tree) recordProbes(s *state, r *Record) {
 	r.WasReady, r.Heartbeat = s.live.wasReady && !s.live.folder, child.Millis(s.live.liveness.every)
-	if p := s.live.readiness.state; p != (child.ProbeState{}) {
-		r.Readiness = &p
+	r.Readiness, r.Liveness = s.live.readiness.recorded(), s.live.liveness.recorded()
+}
+
+// recorded is a copy, nil for a probe that found nothing.
+func (p *probing) recorded() *child.ProbeState {
+	if p.state == (child.ProbeState{}) {
+		return nil
 	}
-	if p := s.live.liveness.state; p != (child.ProbeState{}) {
-		r.Liveness = &p
-	}
+	state := p.state
+	return &state
 }
 
 // restoreProbes brings it back. A row of failures that was not enough yet
