@@ -144,7 +144,8 @@ func TestATargetThatCannotStartKeepsTheStoryOfTheOldOne(t *testing.T) {
 }
 
 // TestTenThousandConcurrentRestartsNeverGiveTwoProcesses: the children
-// themselves prove with a lock of the kernel that they are alone.
+// themselves prove with a lock of the kernel that they are alone. Now and then the
+// reconciler dies in between.
 func TestTenThousandConcurrentRestartsNeverGiveTwoProcesses(t *testing.T) {
 	const rounds, askers, each = 50, 20, 10
 	r := newRig(t)
@@ -176,6 +177,10 @@ func TestTenThousandConcurrentRestartsNeverGiveTwoProcesses(t *testing.T) {
 			})
 		}
 		asking.Wait()
+		if round%10 == 9 { // the reconciler is killed while restarts are under way
+			r.leave()
+			r.begin()
+		}
 		r.await("web", "running anew", func(s *child.Snapshot) bool { return s.Phase == child.Running && s.Generation > before.Generation })
 	}
 
