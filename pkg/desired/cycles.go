@@ -8,7 +8,8 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
-// breakCycles finds children that depend on each other in a circle. Each of them
+// breakCycles finds children that wait for each other in a circle: for their
+// dependencies, and a sidecar for its primary to start. Each of them
 // keeps what it had; one that is new is not added. Because what they had depends
 // on others again, it looks until nothing changes.
 func (m *merger) breakCycles() {
@@ -17,7 +18,7 @@ func (m *merger) breakCycles() {
 		for _, group := range m.circles() {
 			reason := "the dependencies form a circle: " + circleText(m.oneCircle(group))
 			for _, id := range group {
-				changed = m.revert(id, "dependencies", reason, "remove one of them; what was in force stays") || changed
+				changed = m.revert(id, circleField(m.entries[id].Spec), reason, "remove one of them; what was in force stays") || changed
 			}
 		}
 		if !changed {
@@ -47,13 +48,33 @@ func (m *merger) revert(id child.ID, field, reason, hint string) bool {
 	return true
 }
 
+// need is the i-th child that one of this spec waits for: its dependencies, then
+// its primary.
+func need(s *child.Spec, i int) (child.ID, bool) {
+	switch {
+	case i < len(s.Dependencies):
+		return s.Dependencies[i].ID, true
+	case i == len(s.Dependencies) && s.SidecarOf != "":
+		return s.SidecarOf, true
+	}
+	return "", false
+}
+
+// circleField is where a manifest takes part in a circle.
+func circleField(s *child.Spec) string {
+	if len(s.Dependencies) == 0 {
+		return "sidecar_of"
+	}
+	return "dependencies"
+}
+
 // circles are the groups of children each of which depends on itself through the
 // others: the strongly connected components with more than one member, by Tarjan's
 // algorithm, with a stack of its own because a chain may be 10,000 long.
 func (m *merger) circles() [][]child.ID {
 	var roots []child.ID
 	for id, e := range m.entries {
-		if len(e.Spec.Dependencies) > 0 {
+		if _, ok := need(e.Spec, 0); ok {
 			roots = append(roots, id)
 		}
 	}
@@ -92,8 +113,7 @@ func (t *tarjan) walk(from child.ID) {
 	path := []*visit{t.meet(from)}
 	for len(path) > 0 {
 		v := path[len(path)-1]
-		if dependencies := t.entries[v.id].Spec.Dependencies; v.next < len(dependencies) {
-			to := dependencies[v.next].ID
+		if to, ok := need(t.entries[v.id].Spec, v.next); ok {
 			v.next++
 			if _, declared := t.entries[to]; !declared {
 				continue
@@ -137,14 +157,19 @@ func (m *merger) oneCircle(group []child.ID) []child.ID {
 	start := group[0]
 	from := map[child.ID]child.ID{}
 	for queue := []child.ID{start}; len(queue) > 0; queue = queue[1:] {
-		for _, d := range m.entries[queue[0]].Spec.Dependencies {
-			if d.ID == start {
+		spec := m.entries[queue[0]].Spec
+		for i := 0; ; i++ {
+			to, ok := need(spec, i)
+			if !ok {
+				break
+			}
+			if to == start {
 				return backTrack(from, start, queue[0])
 			}
-			_, member := slices.BinarySearch(group, d.ID)
-			if _, met := from[d.ID]; member && !met {
-				from[d.ID] = queue[0]
-				queue = append(queue, d.ID)
+			_, member := slices.BinarySearch(group, to)
+			if _, met := from[to]; member && !met {
+				from[to] = queue[0]
+				queue = append(queue, to)
 			}
 		}
 	}

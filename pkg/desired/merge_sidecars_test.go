@@ -56,6 +56,25 @@ func TestSidecarsOfWhatIsNoPrimaryAreProblems(t *testing.T) {
 	}
 }
 
+func TestPrimaryThatWaitsForItsSidecarIsACircle(t *testing.T) {
+	base := map[string]string{"web.yaml": "name: web", "proxy.yaml": "name: proxy" + asSidecar + "web"}
+	last := firstLook(t, base)
+
+	got := Merge(last, seenOf(plus(base, "web.yaml", "name: web\ndependencies: [db]\n---\nname: db\ndependencies: [proxy]")), Policy{})
+
+	want := []string{
+		"proxy.yaml:3:13: sidecar_of: the dependencies form a circle: db → proxy → web → db (remove one of them; what was in force stays)",
+		"web.yaml:2:1: dependencies: the dependencies form a circle: db → proxy → web → db (remove one of them; what was in force stays)",
+		"web.yaml:5:1: dependencies: the dependencies form a circle: db → proxy → web → db (remove one of them; what was in force stays)",
+	}
+	if diff := cmp.Diff(want, texts(got)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]child.ID{"proxy", "web"}, leaves(got)); diff != "" {
+		t.Errorf("children (-want +got):\n%s", diff)
+	}
+}
+
 func TestSidecarsOfEachOtherAreBothRefused(t *testing.T) {
 	got := Merge(nil, seenOf(map[string]string{"a.yaml": "name: a" + asSidecar + "b", "b.yaml": "name: b" + asSidecar + "a", "c.yaml": "name: c"}), Policy{})
 

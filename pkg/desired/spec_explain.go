@@ -24,6 +24,10 @@ const (
 	// FromEarlier is a value that is in force from a manifest of before: the file is
 	// broken or gone now, or its change has not reached the child yet.
 	FromEarlier FieldSource = "earlier_manifest"
+
+	// FromRequest is a value of a child that no file declares: it was put through
+	// the control socket.
+	FromRequest FieldSource = "request"
 )
 
 // FieldOrigin is the effective value of one field, and where it came from.

@@ -22,9 +22,9 @@ func (a *app) effectiveSpec(id child.ID, messages io.Writer) []desired.FieldOrig
 	if err != nil {
 		fmt.Fprintf(messages, "%v; the values are those of the manifests\n", err)
 	}
-	var running *child.Spec
+	running, byRequest := (*child.Spec)(nil), false
 	if i := slices.IndexFunc(have, func(s *child.Snapshot) bool { return s.ID == id }); i >= 0 {
-		running = have[i].Spec
+		running, byRequest = have[i].Spec, have[i].Origin.ByRequest
 	}
 	set, err := wanted(a.Manifests, SourceFlags{}, have)
 	if err != nil {
@@ -32,6 +32,11 @@ func (a *app) effectiveSpec(id child.ID, messages io.Writer) []desired.FieldOrig
 		set = &desired.Set{}
 	}
 	fields := set.Explain(id, running)
+	for i := range fields {
+		if byRequest && fields[i].Source == desired.FromEarlier {
+			fields[i].Source = desired.FromRequest
+		}
+	}
 	for _, s := range set.Stalls {
 		if s.Reason == desired.StallEmptySource && len(fields) > 0 {
 			fmt.Fprintf(messages, "where the values come from is not known: %s: %s\n", a.Manifests, clean(s.Message))
@@ -59,6 +64,8 @@ func originText(dir string, o desired.FieldOrigin) string {
 		return "role " + o.Role
 	case desired.BuiltIn:
 		return "built in"
+	case desired.FromRequest:
+		return "who put it through the control socket"
 	}
 	if place == "" {
 		return "an earlier manifest"

@@ -2,12 +2,16 @@ package cli
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -88,5 +92,25 @@ func TestDescribeTellsWhatRunsAlsoWhenItsManifestIsBrokenOrEdited(t *testing.T) 
 	}
 	if !strings.Contains(edited, "worker.yaml:4\n") {
 		t.Errorf("edited: what did not change is not explained from the file:\n%s", edited)
+	}
+}
+
+func TestDescribeOfAChildThatNoFileDeclaresSaysSo(t *testing.T) {
+	w := explainedWorld(t)
+	w.child("extra", func(*status.Child) {})
+	store, _, err := journal.OpenRecords(filepath.Join(w.dirs.State, "records"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	spec := &child.Spec{Kind: child.AsyncWorker, Command: []string{"extra"}}
+	if err := store.Append([]machine.Record{{ID: "extra", Incarnation: 99, Spec: spec, Origin: child.Origin{ByRequest: true}, Operation: child.Active, Phase: child.Running}}); err != nil {
+		t.Fatal(err)
+	}
+
+	got := w.run("describe", "extra")
+
+	if !strings.Contains(got.Out, `["extra"]`) || !strings.Contains(got.Out, "who put it through the control socket") || strings.Contains(got.Out, "an earlier manifest") {
+		t.Errorf("describe of a child by request: %+v", got)
 	}
 }
