@@ -15,7 +15,6 @@ var unenforced = []struct {
 }{
 	{"command_permissions", func(s *child.Spec) bool { return s.CommandPermissions != nil }},
 	{"health_check.heartbeat", func(s *child.Spec) bool { return s.HealthCheck != nil && s.HealthCheck.Heartbeat }},
-	{"hooks", func(s *child.Spec) bool { return s.Hooks != nil }},
 	{"readiness.notify", func(s *child.Spec) bool { return s.Readiness != nil && s.Readiness.Notify }},
 	{"reload", func(s *child.Spec) bool { return s.Reload != nil }},
 	{"resource_limits", func(s *child.Spec) bool { return s.ResourceLimits != nil }},

@@ -185,8 +185,10 @@ type reload struct {
 }
 
 type hooks struct {
-	PreStart  []command `json:"pre_start" about:"Before its process starts."`
-	PostStart []command `json:"post_start" about:"After its process has started."`
-	PreStop   []command `json:"pre_stop" about:"Before it is asked to end."`
-	PostStop  []command `json:"post_stop" about:"After its process has ended."`
+	PreStart  []command `json:"pre_start" about:"Before its process starts. If one fails, the start has failed."`
+	PostStart []command `json:"post_start" about:"After its process has started. It is ready when they are done; if one fails, it is replaced."`
+	PreStop   []command `json:"pre_stop" about:"Before it is asked to end, within its grace."`
+	PostStop  []command `json:"post_stop" about:"After its process has ended, before it is started again. SERVICE_RESULT, EXIT_CODE and EXIT_STATUS tell how, as systemd's do."`
+
+	Timeout *child.Seconds `json:"timeout_secs" jsonschema:"minimum=0.01,default=60" about:"How long each hook may take. Then it is killed, and has failed."`
 }

@@ -126,7 +126,7 @@ restart_limit: {max_restarts: 11, window_secs: 61}
 command_permissions: {allow_shutdown: true, allow_restart: true, allowed_signals: [SIGUSR1, SIGHUP]}
 logs: {max_size_mb: 0.5, max_files: 6, timestamps: true}
 reload: {files: [/etc/b, /etc/a], signal: SIGHUP}
-hooks: {pre_start: ["./migrate --all", [./a, b c]], post_start: [x], pre_stop: [y], post_stop: [z]}
+hooks: {pre_start: ["./migrate --all", [./a, b c]], post_start: [x], pre_stop: [y], post_stop: [z], timeout_secs: 61}
 tags: [mail, fast, mail]
 `
 
@@ -173,9 +173,9 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 		Logs:               child.Logs{MaxSizeMB: 0.5, MaxFiles: 6, Timestamps: true},
 		Reload:             &child.Reload{Files: []string{"/etc/a", "/etc/b"}, Signal: "SIGHUP"},
 		Hooks: &child.Hooks{PreStart: [][]string{{"./migrate", "--all"}, {"./a", "b c"}}, PostStart: [][]string{{"x"}},
-			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}},
+			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}, Timeout: seconds(61)},
 		Tags: []string{"fast", "mail"},
-		NotEnforced: []string{"command_permissions", "dependencies[1].restart", "environment[0].secret_ref", "hooks",
+		NotEnforced: []string{"command_permissions", "dependencies[1].restart", "environment[0].secret_ref",
 			"reload", "resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
 	}
 
@@ -507,7 +507,6 @@ func TestFieldsThatNothingActsOnAreNamed(t *testing.T) {
 		"health_check: {exec: [x]}":       "",
 		"health_check: {heartbeat: true}": "health_check.heartbeat",
 		"restart_limit: {}":               "",
-		"hooks: {pre_stop: [./x]}":        "hooks",
 		"run_as: {umask: \"0027\"}":       "run_as.umask",
 		"dependencies: [x, {name: a, restart: true}, {name: y, restart: true}]": "dependencies[0].restart dependencies[2].restart",
 	} {

@@ -13,6 +13,7 @@ import (
 // of: another fact says the same, or they come by the thousand.
 var quiet = map[machine.FactKind]bool{
 	machine.ChildStarting: true, machine.ChildReady: true, machine.ChildPending: true,
+	machine.HookStarted: true, machine.HookSucceeded: true,
 	machine.ChildUpdated: true, machine.StaleReportIgnored: true,
 	machine.CommandAccepted: true, machine.OperationChanged: true, machine.ChildStopCompleted: true, machine.ChildStopped: true,
 	machine.ChildRestarting: true, machine.RestartLimitUpdated: true, machine.RestartFenceEntered: true,
@@ -40,6 +41,9 @@ var messages = map[machine.FactKind]string{
 	machine.ChildQuarantined:    "child quarantined",
 	machine.ChildPaused:         "child paused",
 	machine.ChildResumed:        "child resumed",
+	machine.HookStarted:         "hook started",
+	machine.HookSucceeded:       "hook succeeded",
+	machine.HookFailed:          "hook failed",
 	machine.ChildPending:        "child waits",
 	machine.StaleReportIgnored:  "stale report ignored",
 	machine.ShutdownRequested:   "shutdown requested",

@@ -269,6 +269,7 @@ type Hooks struct {
 	PostStart [][]string `json:"post_start,omitempty"`
 	PreStop   [][]string `json:"pre_stop,omitempty"`
 	PostStop  [][]string `json:"post_stop,omitempty"`
+	Timeout   Seconds    `json:"timeout_secs"` // of each of them
 }
 
 // Origin says where a spec came from.

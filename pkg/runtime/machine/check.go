@@ -16,7 +16,7 @@ func (t *Tree) Check() error {
 		if s.live.asked {
 			asked++
 		}
-		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkProbes, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex, t.checkPart} {
+		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkProbes, t.checkHook, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex, t.checkPart} {
 			if err := check(s); err != nil {
 				return fmt.Errorf("%s, phase %s: %w", s.key(), s.phase, err)
 			}
@@ -25,7 +25,7 @@ func (t *Tree) Check() error {
 	if asked != t.slots.used {
 		return fmt.Errorf("%d start slots are marked as used, %d starts are under way", t.slots.used, asked)
 	}
-	for _, check := range []func() error{t.checkHeap, t.checkDependants, t.checkQueue, t.checkStrays, t.checkShutdown, t.checkMembers, t.checkRegroups} {
+	for _, check := range []func() error{t.checkHeap, t.checkDependants, t.checkQueue, t.checkStrays, t.checkHooks, t.checkShutdown, t.checkMembers, t.checkRegroups} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (t *Tree) checkNames(s *state) error {
 		return fmt.Errorf("unknown phase")
 	case (s.hold != nil) != (s.operation == child.Paused || s.operation == child.OperationQuarantined):
 		return fmt.Errorf("operation %s with hold %v", s.operation, s.hold)
-	case s.operation == child.Removed && s.phase != child.Stopping:
+	case s.operation == child.Removed && s.phase != child.Stopping && !s.hook.on():
 		return fmt.Errorf("removed, without a process, and still there")
 	case s.attempt > 0 && s.fence <= s.generation:
 		return fmt.Errorf("the fence %d is not above the generation", s.fence)

@@ -172,7 +172,7 @@ func (t *Tree) remove(s *state, c Command) Reply {
 	if s.hasAttempt() {
 		t.beginStop(s, string(Remove), c.Cause)
 	} else {
-		t.forget(s)
+		t.leave(s)
 	}
 	return Reply{Decision: Accepted}
 }

@@ -67,7 +67,7 @@ func stalledReason(s *state) string {
 		return "RestartLimitExceeded"
 	case s.stop != nil && s.stop.stage == stopGivenUp:
 		return "StopFailed"
-	case s.phase == child.Starting:
+	case s.phase == child.Starting && !s.hook.on():
 		return "StartBusy"
 	case s.phase == child.BackingOff || s.phase == child.Pending:
 		return "StartFailed"

@@ -54,6 +54,10 @@ func (t *Tree) adopted(ev Adopted) {
 }
 
 func (t *Tree) adopt(p Process) {
+	if s := t.hookOf(p.Key); s != nil {
+		t.hookRuns(s)
+		return
+	}
 	s, ok := t.children[p.Key.ID]
 	if !ok || s.key() != p.Key || !s.hasAttempt() {
 		t.stray(p)
@@ -73,6 +77,11 @@ func (t *Tree) adopt(p Process) {
 // adoptStart waits on for the answer of a start that was asked for through an
 // earlier connection. One that nobody wants any more is dealt with when it runs.
 func (t *Tree) adoptStart(key child.Key) {
+	if s := t.hookOf(key); s != nil {
+		s.hook.epoch, s.hook.again = t.epoch, moment{}
+		t.touch(s)
+		return
+	}
 	s, ok := t.children[key.ID]
 	if !ok || s.key() != key || !s.hasAttempt() || s.live.pid > 0 {
 		t.stale(key, "a start of it is under way")
@@ -85,7 +94,12 @@ func (t *Tree) adoptStart(key child.Key) {
 
 // account decides about an attempt of which the new connection says nothing.
 func (t *Tree) account(s *state) {
+	if t.accountHook(s); s.gone {
+		return
+	}
 	switch {
+	case s.hook.role == child.PreStart:
+		s.live.epoch = t.epoch
 	case !s.hasAttempt() || s.live.epoch == t.epoch:
 	case s.phase == child.Starting && !s.live.asked:
 		s.live.epoch, s.live.retry, s.live.wantsSlot = t.epoch, moment{}, true

@@ -78,6 +78,10 @@ func (t *Tree) wake(s *state) (Instant, bool) {
 		}
 	}
 	consider(s.rest)
+	consider(s.hook.deadline)
+	if t.connected {
+		consider(s.hook.again)
+	}
 	consider(s.live.stable)
 	consider(s.live.readiness.next)
 	consider(s.live.liveness.next)
@@ -101,6 +105,9 @@ func (t *Tree) tick() {
 			continue
 		}
 		t.due(a.child)
+		if a.child.gone {
+			continue
+		}
 		at, on := t.wake(a.child)
 		t.alarms.set(a, at, on)
 	}
@@ -109,6 +116,9 @@ func (t *Tree) tick() {
 // due does what is due of one child. Each part clears or moves its deadline.
 func (t *Tree) due(s *state) {
 	defer t.within(s.about())()
+	if t.hookDue(s); s.gone {
+		return
+	}
 	if s.stop != nil && s.stop.deadline.due(t.now) && (t.connected || s.stop.mustEnd) {
 		t.escalate(s)
 	}

@@ -92,6 +92,7 @@ type Record struct {
 	Sync        bool             `json:"-"`
 
 	PendingRestart *child.PendingRestart `json:"pending_restart,omitempty"`
+	Hook           *HookRecord           `json:"hook,omitempty"`
 
 	// What the probes of the newest attempt have found.
 	WasReady      bool                   `json:"was_ready,omitempty"` // it was ready once, whatever it is now
@@ -114,8 +115,11 @@ type StopRecord struct {
 	Stage    string    `json:"stage"` // as the machine names it
 	Deadline time.Time `json:"deadline"`
 
-	Cause child.Cause `json:"cause"`
-	Sent  bool        `json:"sent,omitempty"` // a signal was sent: the end is then no failure of the child
+	Cause  child.Cause `json:"cause"`
+	Hooked bool        `json:"hooked,omitempty"` // the pre_stop hooks are under way or done
+	Sent   bool        `json:"sent,omitempty"`   // a signal was sent: the end is then no failure of the child
+
+	UnwellKind child.ExitKind `json:"unwell_kind,omitempty"`
 
 	Unwell string `json:"unwell,omitempty"` // unless this says why the attempt failed while it ran
 }

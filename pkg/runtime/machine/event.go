@@ -84,6 +84,8 @@ type StartFailed struct {
 	Reason string
 	Busy   bool
 	At     time.Time
+
+	LogTail []string // of the hook that failed
 }
 
 // Exited says how a process ended, as the kernel saw it. Lost means that nobody

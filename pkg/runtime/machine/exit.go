@@ -11,7 +11,10 @@ import (
 // record that tells of it.
 func (t *Tree) exited(ev Exited) {
 	s, ok := t.children[ev.Key.ID]
+	hooked := t.hookOf(ev.Key)
 	switch {
+	case hooked != nil:
+		t.hookExited(hooked, ev)
 	case t.strays[ev.Key] != nil:
 		t.strayGone(t.strays[ev.Key])
 	case !ok || s.key() != ev.Key || !s.hasAttempt():
@@ -39,7 +42,7 @@ func (t *Tree) attemptExited(s *state, ev Exited) {
 	asked := s.stop != nil && s.stop.sent
 	kind := classify(ev, s.spec, asked)
 	if asked && s.stop.unwell != "" {
-		kind = child.TimedOut
+		kind = s.stop.unwellKind
 	}
 	e := t.exitReport(s, ev, kind)
 	f := t.fact(s, ChildExited, e.Reason)
@@ -80,6 +83,7 @@ func (t *Tree) exitReport(s *state, ev Exited, kind child.ExitKind) *child.Exit 
 func (t *Tree) ended(s *state, e *child.Exit) {
 	stopped := s.stop
 	t.answered(s)
+	t.dropHook(s)
 	if stopped != nil {
 		t.fact(s, ChildStopCompleted, stopped.cause.Reason).Cause = stopped.cause
 	}
@@ -94,12 +98,13 @@ func (t *Tree) ended(s *state, e *child.Exit) {
 	if stopped != nil {
 		s.stopState = child.StopCompleted
 	}
-	t.wentDown(s, stopped, e)
+	if !t.beginPostStop(s, stopped, e) {
+		t.wentDown(s, stopped, e)
+	}
 	t.memberGone(s)
 	switch {
 	case s.operation == child.Removed:
-		s.phase = child.Stopped
-		t.forget(s)
+		t.leave(s)
 	case stopped != nil && !failed || e == nil || !s.wanted():
 		t.idle(s)
 	default:

@@ -41,7 +41,7 @@ func TestRandomEventsKeepEveryInvariant(t *testing.T) {
 }
 
 func runFuzzWorld(t *testing.T, data []byte) {
-	w := &fuzzWorld{t: t, data: data, highest: map[child.ID]child.Key{}}
+	w := &fuzzWorld{t: t, data: data, highest: map[child.Key]child.Key{}}
 	w.cfg = Config{StartSlots: 2, Seed: 1, ExitOnCritical: w.byte()%8 == 1}
 	w.tree = New(w.cfg)
 	for len(w.data) > 0 {
@@ -62,7 +62,7 @@ type fuzzWorld struct {
 	now     Instant
 	keys    []child.Key // that were ever named in a Start
 	records []Record
-	highest map[child.ID]child.Key // the newest key that was started
+	highest map[child.Key]child.Key // the newest key that was started, by ID and role
 	command int
 }
 
@@ -122,10 +122,11 @@ func (w *fuzzWorld) take() {
 }
 
 func (w *fuzzWorld) started(s Start) {
-	if last, ok := w.highest[s.Key.ID]; ok && s.Key.OlderThan(last) {
+	place := child.Key{ID: s.Key.ID, Role: s.Key.Role}
+	if last, ok := w.highest[place]; ok && s.Key.OlderThan(last) {
 		w.t.Fatalf("start of %s after %s", s.Key, last)
 	}
-	w.highest[s.Key.ID] = s.Key
+	w.highest[place] = s.Key
 	w.keys = append(w.keys, s.Key)
 }
 
@@ -141,6 +142,9 @@ func (w *fuzzWorld) restart() {
 func (w *fuzzWorld) key() child.Key {
 	b := w.byte()
 	id := fuzzIDs[int(b)%len(fuzzIDs)]
+	if s := w.tree.children[id]; s != nil && s.hook.on() && b < 100 {
+		return s.hookKey()
+	}
 	if s, ok := w.tree.Snapshot(id); ok && b < 200 {
 		return child.Key{ID: id, Incarnation: s.Incarnation, Generation: s.Generation}
 	}
@@ -304,6 +308,13 @@ func (w *fuzzWorld) spec(id child.ID) *child.Spec {
 		s.Shutdown = child.Shutdown{}
 	}
 	w.probes(s)
+	if b := w.byte(); b%3 == 0 {
+		list := func(n byte) [][]string { return [][]string{{"one"}, {"two"}}[:n%3%2+n%2] }
+		s.Hooks = &child.Hooks{
+			PreStart: list(b / 3), PostStart: list(b / 6), PreStop: list(b / 12), PostStop: list(b / 24),
+			Timeout: child.Seconds(time.Duration(b) * 10 * time.Millisecond),
+		}
+	}
 	return s
 }
 

@@ -16,6 +16,7 @@ var situations = []struct {
 	{"Pending, without a connection", []string{"add a"}},
 	{"Starting", []string{"connect", "add a"}},
 	{"Starting, busy", []string{"connect", "add a", "busy a"}},
+	{"Starting, its pre_start hook under way", []string{"connect", "add a hooks=pre_start:2", "hook a started"}},
 	{"Running", []string{"connect", "add a", "started a"}},
 	{"Running, without a connection", []string{"connect", "add a", "started a", "detach"}},
 	{"Running, in a shutdown behind its dependant", []string{"connect", "add a", "started a", "add b deps=a", "started b", "shutdown"}},
@@ -25,6 +26,7 @@ var situations = []struct {
 	{"Running, waiting for READY=1", []string{"connect", "add a probe=notify live=heartbeat", "started a"}},
 	{"Running, with heartbeats", []string{"connect", "add a live=heartbeat", "started a", "beat a"}},
 	{"Stopping because its liveness failed", []string{"connect", "add a live=http", "started a", "advance 1s", "fail a liveness"}},
+	{"Running, its post_start hook under way", []string{"connect", "add a hooks=post_start:1", "started a", "hook a started"}},
 	{"Running supervisor", []string{"connect", "add a supervisor"}},
 	{"Stopping to pause", []string{"connect", "add a", "started a", "pause a"}},
 	{"Stopping to pause, its start unanswered", []string{"connect", "add a", "pause a"}},
@@ -36,6 +38,8 @@ var situations = []struct {
 	{"Stopping, killed", []string{"connect", "add a", "started a", "pause a", "advance 5s"}},
 	{"Stopping, given up", []string{"connect", "add a", "started a", "pause a", "advance 6s"}},
 	{"Stopping in a shutdown", []string{"connect", "add a", "started a", "shutdown"}},
+	{"Stopping, its pre_stop hook under way", []string{"connect", "add a hooks=pre_stop:1", "started a", "pause a", "hook a started"}},
+	{"Backoff, its post_stop hook under way", []string{"connect", "add a hooks=post_stop:1", "started a", "exit a 1", "hook a started"}},
 	{"Backoff", []string{"connect", "add a", "started a", "exit a 1"}},
 	{"Stopped by pause", []string{"connect", "add a", "started a", "pause a", "exit a 0"}},
 	{"Stopped by its manifest", []string{"connect", "add a suspend=true"}},
@@ -58,6 +62,7 @@ var matrixEvents = []string{
 	"started a", "started a.7", "busy a", "refused a", "exit a 0", "exit a 1", "exit a SIGKILL", "exit a lost", "exit a.7 0",
 	"ok a readiness", "fail a readiness", "ok a liveness", "fail a liveness", "fail a liveness 7", "fail a.7 liveness",
 	"ready a", "ready a.7", "unready a", "beat a", "broken a",
+	"hook a started", "hook a 0", "hook a 1", "hook a refused",
 	"tick", "detach", "adopt", "adopt a", "adopt a=3", "adopt a.7", "adopt a?", "crash",
 }
 

@@ -51,7 +51,7 @@ func isSuccess(spec *child.Spec, code int) bool {
 // exitReason is how an attempt ended, for people.
 func exitReason(ev Exited, kind child.ExitKind, stopped *stop) string {
 	switch {
-	case kind == child.TimedOut:
+	case stopped != nil && stopped.sent && stopped.unwell != "":
 		return stopped.unwell
 	case kind == child.Cancelled:
 		return "stopped: " + stopped.cause.Reason

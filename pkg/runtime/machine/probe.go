@@ -63,7 +63,7 @@ func scheduleOf(spec *child.Spec, role child.ProbeRole) (schedule, bool) {
 func (t *Tree) probes(s *state, role child.ProbeRole) (schedule, bool) {
 	plan, has := scheduleOf(s.spec, role)
 	switch {
-	case !has || !t.connected || t.shutdown != nil || s.phase != child.Running || s.live.folder:
+	case !has || !t.connected || t.shutdown != nil || s.phase != child.Running || s.live.folder || s.hook.role == child.PostStart:
 		return plan, false
 	case role == child.LivenessRole:
 		return plan, s.live.wasReady
@@ -78,7 +78,7 @@ func (t *Tree) arrange(s *state) {
 	if s.live.folder {
 		return
 	}
-	if s.phase == child.Running && !s.live.ready {
+	if s.phase == child.Running && !s.live.ready && s.hook.role != child.PostStart {
 		t.readyAtOnce(s)
 	}
 	for _, role := range roles {

@@ -93,13 +93,16 @@ func (t *Tree) missedDeadline(s *state) {
 
 // failAttempt ends an attempt that runs and does not do what it should. That
 // counts like an exit with a failure.
-func (t *Tree) failAttempt(s *state, why string) {
+func (t *Tree) failAttempt(s *state, why string) { t.failAs(s, child.TimedOut, why) }
+
+// failAs is failAttempt with the kind of the exit that will be reported.
+func (t *Tree) failAs(s *state, kind child.ExitKind, why string) {
 	if s.phase != child.Running || t.shutdown != nil {
 		return
 	}
 	t.beginStop(s, whyUnwell, child.Cause{RequestedBy: runtimeItself, Reason: why})
 	if s.stop != nil {
-		s.stop.unwell = why
+		s.stop.unwell, s.stop.unwellKind = why, kind
 		t.save(s)
 	}
 }

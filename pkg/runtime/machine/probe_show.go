@@ -31,6 +31,8 @@ func probedReason(s *state) string {
 func unreadyReason(s *state) string {
 	plan, _ := scheduleOf(s.spec, child.ReadinessRole)
 	switch {
+	case s.hook.on():
+		return "WaitingForHook"
 	case s.live.readiness.state.Message != "":
 		return reasonFailed
 	case plan.handler == "":
@@ -44,7 +46,7 @@ func unreadyReason(s *state) string {
 }
 
 func readyMessage(s *state) string {
-	if s.phase == child.Running && !s.live.ready {
+	if s.phase == child.Running && !s.live.ready && !s.hook.on() {
 		return s.live.readiness.state.Message
 	}
 	return waitMessage(s)
@@ -120,7 +122,7 @@ func (t *Tree) checkProbes(s *state) error {
 		return fmt.Errorf("a deadline for becoming ready: %v, with a running attempt that never was: %v", l.deadline.set, awaited)
 	case l.ready && !l.wasReady:
 		return fmt.Errorf("it is ready and never was")
-	case s.phase == child.Running && t.connected && !l.ready && r == nil:
+	case s.phase == child.Running && t.connected && !l.ready && r == nil && s.hook.role != child.PostStart:
 		return fmt.Errorf("nothing keeps it from being ready")
 	case s.stop != nil && s.stop.unwell != "" && l.folder:
 		return fmt.Errorf("a folder has failed a probe")

@@ -13,7 +13,8 @@ func (t *Tree) record(s *state) Record {
 		return Record{ID: s.id, Gone: true, Incarnation: s.incarnation, Operation: s.operation, Phase: s.phase, Sync: s.sync}
 	}
 	r := Record{
-		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
+		Hook: s.hookRecord(),
+		ID:   s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
 		Operation: s.operation, Hold: s.hold, Phase: s.phase,
 		Generation: s.generation, Attempt: s.attempt, Fence: s.fence, Restarts: s.restartCount(),
 		PID: s.live.pid, StartedAt: s.live.startedAt,
@@ -31,7 +32,7 @@ func (t *Tree) record(s *state) Record {
 	if s.stop != nil {
 		r.Stopping = &StopRecord{
 			Why: s.stop.why, Stage: string(s.stop.stage), Deadline: s.stop.deadline.wall, Cause: s.stop.cause,
-			Sent: s.stop.sent, Unwell: s.stop.unwell,
+			Sent: s.stop.sent, Unwell: s.stop.unwell, UnwellKind: s.stop.unwellKind, Hooked: s.stop.hooked,
 		}
 	}
 	for _, at := range s.restarts {
@@ -107,6 +108,7 @@ func (t *Tree) restore(r Record) *state {
 	}
 	t.restoreRestarts(s, r)
 	t.restorePhase(s, r)
+	t.restoreHook(s, r.Hook)
 	t.lookAt(s)
 	return s
 }
@@ -165,8 +167,7 @@ func (t *Tree) restorePhase(s *state, r Record) {
 func (t *Tree) restoreIdle(s *state) {
 	phase := s.phase
 	if s.operation == child.Removed {
-		t.forget(s)
-		return
+		return // see restoreHook
 	}
 	t.idle(s)
 	s.unsaved = s.phase != phase
@@ -189,8 +190,13 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 		return
 	}
 	s.stop.why, s.stop.cause = r.Stopping.Why, r.Stopping.Cause
-	s.stop.sent, s.stop.unwell = r.Stopping.Sent, r.Stopping.Unwell
+	s.stop.sent, s.stop.hooked = r.Stopping.Sent, r.Stopping.Hooked
+	s.stop.unwell, s.stop.unwellKind = r.Stopping.Unwell, r.Stopping.UnwellKind
 	switch stage := stopStage(r.Stopping.Stage); stage {
+	case stopRequested:
+		if r.Hook != nil && r.Hook.Role == child.PreStop { // it takes from the grace
+			s.stop.deadline = t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.GracefulTimeout.Duration())
+		}
 	case stopSignalled:
 		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.GracefulTimeout.Duration())
 	case stopKilled:

@@ -108,6 +108,9 @@ func (t *Tree) drain(s *state) {
 	defer t.within(t.shutdown.correlation)()
 	s.shutdown.draining = true
 	t.shutdown.draining++
+	if !s.hasAttempt() {
+		return // it waits for the hooks after its end
+	}
 	if s.stop != nil && s.stop.stage == stopGivenUp {
 		t.wentDown(s, s.stop, nil)
 		return
@@ -145,6 +148,9 @@ func (t *Tree) hurryUp() {
 	t.shutdown.hurried = true
 	for _, id := range t.IDs() {
 		s, ok := t.children[id]
+		if ok && s.hook.role != child.PreStop {
+			t.killHook(s, "it was killed: the shutdown was hurried")
+		}
 		switch {
 		case !ok || !s.shutdown.left:
 		case s.stop != nil && s.shutdown.draining:
@@ -243,7 +249,7 @@ func (t *Tree) goDown() bool {
 	case d.left > 0 && d.draining == 0:
 		t.breakCycle()
 		return true
-	case d.left > 0 || t.straysLeft():
+	case d.left > 0 || t.hooks > 0 || t.straysLeft():
 		return false
 	}
 	t.complete()

@@ -32,7 +32,7 @@ func (t *Tree) await(s *state) {
 		waits, _ = t.missing(s)
 	case s.phase == child.Starting && !s.live.asked && (s.live.wantsSlot || !t.connected):
 	default:
-		t.setWaits(s, nil)
+		t.setWaits(s, t.hookWaits(s))
 		t.leaveQueue(s)
 		return
 	}
@@ -52,17 +52,26 @@ func (t *Tree) obstacles(s *state) (waits []string) {
 	if !t.connected {
 		waits = append(waits, waitsForConnection)
 	}
+	waits = append(waits, t.hookWaits(s)...)
 	for _, stray := range t.straysOf(s.id) {
 		waits = append(waits, "the end of its earlier attempt "+stray.key.String())
 	}
 	return waits
 }
 
+// hookWaits names the hook that is under way.
+func (t *Tree) hookWaits(s *state) []string {
+	if s.hook.on() {
+		return []string{s.hookName()}
+	}
+	return nil
+}
+
 func (t *Tree) setWaits(s *state, waits []string) {
 	if slices.Equal(waits, s.waits) {
 		return
 	}
-	if len(s.waits) == 0 && waits[0] != waitsForSlot && waits[0] != waitsForConnection {
+	if len(s.waits) == 0 && s.phase == child.Pending && waits[0] != waitsForSlot && waits[0] != waitsForConnection {
 		t.fact(s, ChildPending, "waits for "+strings.Join(waits, ", "))
 	}
 	s.waits = waits
@@ -72,7 +81,8 @@ func (t *Tree) setWaits(s *state, waits []string) {
 // start makes the next attempt of a child, or repeats one that was refused as
 // busy. Nothing else emits a first Start.
 func (t *Tree) start(s *state) {
-	if s.phase == child.Pending {
+	first := s.phase == child.Pending
+	if first {
 		s.generation = s.fence
 		s.fence++
 		s.attempt++
@@ -82,12 +92,18 @@ func (t *Tree) start(s *state) {
 	}
 	s.live.wantsSlot = false
 	t.ask(s)
-	t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})
+	if !first || !t.beginHooks(s, child.PreStart) {
+		t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})
+	}
 	t.touch(s)
 }
 
 // started is the answer to a start, or the first news of a process.
 func (t *Tree) started(ev Started) {
+	if s := t.hookOf(ev.Key); s != nil {
+		t.hookRuns(s)
+		return
+	}
 	s, ok := t.children[ev.Key.ID]
 	if !ok || s.key() != ev.Key || !s.hasAttempt() {
 		t.stray(ev.Process)
@@ -102,6 +118,9 @@ func (t *Tree) started(ev Started) {
 
 // runs takes note that the attempt of a child is alive.
 func (t *Tree) runs(s *state, p Process, how FactKind) {
+	if s.hook.role == child.PreStart {
+		t.dropHook(s)
+	}
 	t.answered(s)
 	l := &s.live
 	l.retry, l.wantsSlot, l.lastRetry = moment{}, false, 0
@@ -120,12 +139,16 @@ func (t *Tree) runs(s *state, p Process, how FactKind) {
 		t.stopAgain(s)
 		return
 	}
+	first := s.phase == child.Starting
 	s.phase = child.Running
+	if first {
+		t.beginHooks(s, child.PostStart)
+	}
 }
 
 // becomeReady is called when nothing is awaited of a child any more: see arrange.
 func (t *Tree) becomeReady(s *state) {
-	if s.live.ready {
+	if s.live.ready || s.hook.role == child.PostStart {
 		return
 	}
 	s.live.ready, s.live.wasReady = true, true
@@ -138,9 +161,13 @@ func (t *Tree) becomeReady(s *state) {
 
 // startFailed is the other answer to a start: there is no process.
 func (t *Tree) startFailed(ev StartFailed) {
+	if s := t.hookOf(ev.Key); s != nil {
+		t.hookNotStarted(s, ev)
+		return
+	}
 	s, ok := t.children[ev.Key.ID]
 	switch {
-	case !ok || s.key() != ev.Key || !s.hasAttempt() || s.live.pid > 0:
+	case !ok || s.key() != ev.Key || !s.hasAttempt() || s.live.pid > 0 || s.hook.role == child.PreStart:
 		t.stale(ev.Key, "a start failed: "+ev.Reason)
 	case ev.Busy && s.phase == child.Starting && t.shutdown == nil:
 		t.busy(s, ev.Reason)
@@ -168,6 +195,7 @@ func (t *Tree) failedToStart(s *state, ev StartFailed) {
 	e := &child.Exit{
 		Incarnation: s.incarnation, Generation: s.generation, Attempt: s.attempt,
 		Kind: child.StartFailure, Reason: ev.Reason, StartedAt: at, FinishedAt: at,
+		LogTail: ev.LogTail,
 	}
 	if s.stop == nil {
 		s.correlation = ev.Key.String()

@@ -29,6 +29,7 @@ type state struct {
 	// every other that was ever seen alive under this incarnation.
 	fence child.Generation
 
+	hook hooking
 	live attempt // all zero unless there is one, or the child runs as a folder
 	stop *stop   // set exactly in phase Stopping
 

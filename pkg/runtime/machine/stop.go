@@ -34,7 +34,11 @@ type stop struct {
 
 	// unwell says why the attempt failed while it ran: its end then counts as a
 	// failure of the child. "": somebody asked for the stop.
-	unwell string
+	unwell     string
+	unwellKind child.ExitKind
+
+	// hooked says that the pre_stop hooks are under way or done.
+	hooked bool
 
 	// mustEnd says that the deadlines run also while there is no connection: a
 	// shutdown ends rather than hang for ever.
@@ -77,6 +81,12 @@ func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
 	t.memberStops(s)
 	t.factBy(s, ChildStopping, cause)
 	t.save(s)
+	switch s.hook.role {
+	case child.PreStart:
+		t.killHook(s, "it was killed by a stop: "+cause.Reason) // what it is for ends with it
+	case child.PostStart:
+		t.dropHook(s)
+	}
 	switch {
 	case s.live.over:
 	case s.live.pid > 0 && t.connected:
@@ -86,10 +96,18 @@ func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
 	}
 }
 
-// requestStop sends the stop signal of a child; its grace begins.
+// requestStop sends the stop signal of a child; its grace begins, unless it began
+// with its hooks.
 func (t *Tree) requestStop(s *state) {
-	s.stop.stage = stopSignalled
-	s.stop.deadline = t.in(s.spec.Shutdown.GracefulTimeout.Duration())
+	if t.beginPreStop(s) {
+		return
+	}
+	grace := t.in(s.spec.Shutdown.GracefulTimeout.Duration())
+	if s.stop.sent {
+		least := t.in(min(lastGrace, s.spec.Shutdown.GracefulTimeout.Duration()))
+		grace = later(s.stop.deadline, least)
+	}
+	s.stop.stage, s.stop.deadline = stopSignalled, grace
 	s.stopState = child.CancelDelivered
 	t.sendStop(s, stopSignal(s.spec))
 	t.save(s)
@@ -114,6 +132,11 @@ func stopSignal(spec *child.Spec) string {
 
 // escalate is the next stage of a stop whose deadline passed.
 func (t *Tree) escalate(s *state) {
+	if s.hook.role == child.PreStop { // it took the whole grace
+		t.dropHook(s)
+		t.requestStop(s)
+		return
+	}
 	switch s.stop.stage {
 	case stopRequested, stopSignalled:
 		t.kill(s, "it did not stop within "+s.spec.Shutdown.GracefulTimeout.Duration().String())
@@ -128,6 +151,9 @@ func (t *Tree) escalate(s *state) {
 
 // kill ends the grace of a stop.
 func (t *Tree) kill(s *state, why string) {
+	if s.hook.role == child.PreStop {
+		t.dropHook(s)
+	}
 	s.stop.stage = stopKilled
 	s.stop.deadline = t.in(s.spec.Shutdown.AbortWait.Duration())
 	s.stopState = child.CancelDelivered
@@ -178,7 +204,9 @@ func killEvery(spec *child.Spec) time.Duration {
 func (t *Tree) stopAgain(s *state) {
 	switch s.stop.stage {
 	case stopRequested:
-		t.requestStop(s)
+		if s.hook.role != child.PreStop {
+			t.requestStop(s)
+		}
 	case stopSignalled:
 		t.sendStop(s, stopSignal(s.spec))
 		s.stop.deadline = later(s.stop.deadline, t.in(s.spec.Shutdown.GracefulTimeout.Duration()))

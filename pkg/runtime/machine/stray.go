@@ -26,7 +26,7 @@ type stray struct {
 func (t *Tree) stray(p Process) {
 	g := t.strays[p.Key]
 	if g == nil {
-		g = &stray{key: p.Key}
+		g = &stray{key: p.Key, killed: p.Key.Role != child.Main} // a hook gets no grace
 		g.alarm = alarm{key: p.Key, stray: g}
 		t.strays[p.Key] = g
 		t.stale(p.Key, "a process of it is alive; stopping it")

@@ -51,6 +51,7 @@ type Tree struct {
 	epoch       uint64 // counts the connections
 	lastProbe   uint64 // the number of the newest Probe
 	shutdown    *shutdown
+	hooks       int // hooks under way
 
 	// examine are the children that the step under way changed, or whose
 	// dependencies it changed: they are looked at before it ends.
@@ -169,6 +170,18 @@ func (t *Tree) put(s *state) *state {
 	t.index(s)
 	t.enroll(s)
 	return s
+}
+
+// leave is forget, once the hooks after its end are done.
+func (t *Tree) leave(s *state) {
+	if s.hook.on() {
+		t.idle(s)
+		return
+	}
+	if s.phase == child.Stopping {
+		s.phase = child.Stopped
+	}
+	t.forget(s)
 }
 
 // forget makes a child that has no attempt disappear.

@@ -93,7 +93,7 @@ func (w *world) line(f []string) {
 		w.cfg.StartSlots, _ = strconv.Atoi(f[1])
 		w.tree = New(w.cfg)
 	default:
-		if !w.probeLine(f) {
+		if !w.probeLine(f) && !w.hookLine(f) {
 			w.t.Fatalf("unknown line %q", strings.Join(f, " "))
 		}
 	}
@@ -232,7 +232,7 @@ func (w *world) option(s *child.Spec, option string) {
 	case "not":
 		s.NotEnforced = append(s.NotEnforced, value)
 	default:
-		if !w.probeOption(s, key, value) {
+		if !w.probeOption(s, key, value) && !w.hookOption(s, key, value) {
 			w.t.Fatalf("unknown option %q", option)
 		}
 	}

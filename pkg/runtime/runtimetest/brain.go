@@ -210,8 +210,13 @@ func (b *brain) take() {
 		records = append(records, func() { b.record(rec) })
 	}
 	for _, e := range r.Effects {
-		if sig, ok := e.(machine.Signal); ok && sig.Tree {
-			b.s.truth.decided(b, sig)
+		switch e := e.(type) {
+		case machine.Signal:
+			if e.Tree {
+				b.s.truth.decided(b, e)
+			}
+		case machine.Start:
+			b.s.truth.hooked(e.Key)
 		}
 		if _, ok := e.(machine.Start); ok && b.s.broken(StartFirst) {
 			starts = append(starts, func() { b.act(e) })

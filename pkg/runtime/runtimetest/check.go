@@ -21,6 +21,7 @@ type fate struct {
 	kind      child.ExitKind
 	overAt    time.Duration
 	mayStop   bool          // a command asked for its end
+	hookAt    time.Duration // when the brain decided to run its pre_stop hook; never: it did not
 	termAt    time.Duration // when the brain last decided to send its stop signal; never: it did not
 	begunAt   time.Duration
 	wasReady  bool     // it was shown as ready
@@ -54,7 +55,7 @@ type truth struct {
 	fates    map[child.Key]*fate
 	order    []*fate
 	gone     map[child.ID]uint64         // incarnations that were removed, up to this one
-	newest   map[child.ID]child.Key      // that was ever started
+	newest   map[place]child.Key         // that was ever started
 	bounds   []bound                     // in force
 	pending  map[machine.CommandID]bound // in force once the command is answered
 	touched  map[child.ID]time.Duration  // the last command to each child
@@ -70,7 +71,7 @@ type truth struct {
 
 func newTruth(s *sim) *truth {
 	return &truth{
-		s: s, fates: map[child.Key]*fate{}, gone: map[child.ID]uint64{}, newest: map[child.ID]child.Key{},
+		s: s, fates: map[child.Key]*fate{}, gone: map[child.ID]uint64{}, newest: map[place]child.Key{},
 		pending: map[machine.CommandID]bound{}, touched: map[child.ID]time.Duration{},
 		grace: map[child.ID]time.Duration{}, deadline: map[child.ID]time.Duration{},
 		downAt: -1, strict: map[child.ID]bool{}, limited: map[child.ID]bool{}, sidecars: map[child.ID]bool{},
@@ -80,7 +81,7 @@ func newTruth(s *sim) *truth {
 func (t *truth) of(key child.Key) *fate {
 	f := t.fates[key]
 	if f == nil {
-		f = &fate{key: key, termAt: never}
+		f = &fate{key: key, termAt: never, hookAt: never}
 		t.fates[key] = f
 		t.order = append(t.order, f)
 	}
@@ -91,14 +92,14 @@ func (t *truth) of(key child.Key) *fate {
 func (t *truth) started(key child.Key) {
 	f := t.of(key)
 	begun := f.begun
-	last, known := t.newest[key.ID]
-	f.begun, f.begunAt, t.newest[key.ID] = true, t.s.now, key
+	last, known := t.newest[placeOf(key)]
+	f.begun, f.begunAt, t.newest[placeOf(key)] = true, t.s.now, key
 	switch {
 	case begun:
 		t.s.failf("%s starts a second time", key)
 	case known && !last.OlderThan(key):
 		t.s.failf("%s starts after %s", key, last)
-	case f.loose:
+	case f.loose || f.killed && key.Role != child.Main: // it is born to be killed
 		return
 	case f.recorded:
 		t.s.failf("%s starts after its end was recorded (%s)", key, f.kind)
@@ -110,7 +111,7 @@ func (t *truth) started(key child.Key) {
 			t.s.failf("%s starts though the child was stopped at attempt %d: %s", key, b.attempt, b.verb)
 		}
 	}
-	if known {
+	if known && key.Role == child.Main {
 		t.rested(t.of(last), key)
 		t.together(t.of(last), key.ID)
 	}
@@ -143,11 +144,12 @@ func (t *truth) written(rec machine.Record) {
 		t.gone[rec.ID] = rec.Incarnation
 		t.s.count.Removals++
 		for _, p := range t.s.kernel.procs {
-			if p.alive && p.main && p.key.ID == rec.ID && p.key.Incarnation == rec.Incarnation && !t.of(p.key).loose {
+			if p.alive && p.main && p.key.Role == child.Main && p.key.ID == rec.ID && p.key.Incarnation == rec.Incarnation && !t.of(p.key).loose {
 				t.s.failf("%s is recorded as removed while %s lives", rec.ID, p.key)
 			}
 		}
 	}
+	t.failedHook(rec)
 	for _, e := range rec.Exits {
 		t.exitRecorded(child.Key{ID: rec.ID, Incarnation: rec.Incarnation, Generation: e.Generation}, e)
 	}
@@ -212,7 +214,7 @@ func (x ending) is(e *child.Exit) bool {
 
 // acknowledged is called when a shim is told to forget an exit.
 func (t *truth) acknowledged(key child.Key) {
-	if f := t.of(key); !f.recorded && !f.loose && t.gone[key.ID] < key.Incarnation {
+	if f := t.of(key); key.Role == child.Main && !f.recorded && !f.loose && t.gone[key.ID] < key.Incarnation {
 		t.s.failf("the exit of %s is acknowledged and not recorded", key)
 	}
 }
@@ -221,6 +223,7 @@ func (t *truth) acknowledged(key child.Key) {
 func (t *truth) signalled(req machine.Signal) {
 	f := t.of(req.Key)
 	switch {
+	case req.Key.Role != child.Main: // by its timeout
 	case f.loose || f.recorded: // a stray, or what it left behind
 	case req.Tree && !f.mayStop:
 		t.s.failf("%s gets %s, but nobody asked for its end", req.Key, req.Signal)

@@ -28,6 +28,10 @@ func (t *truth) rested(last *fate, key child.Key) {
 // it, whether or not it gets as far as that.
 func (t *truth) decided(b *brain, req machine.Signal) {
 	f := t.of(req.Key)
+	if req.Key.Role != child.Main {
+		f.killed = true
+		return
+	}
 	killed := f.killed
 	f.killed = killed || req.Signal == "SIGKILL"
 	snap, ok := b.tree.Snapshot(req.Key.ID)
@@ -36,7 +40,10 @@ func (t *truth) decided(b *brain, req machine.Signal) {
 		t.mayEnd(f)
 	}
 	switch {
-	case !ok: // it is gone in the same turn
+	case !ok: // it is gone in the same turn, or a stray of a child that is gone
+		if req.Signal != "SIGKILL" {
+			f.termAt = t.s.now
+		}
 	case req.Signal == snap.Spec.Shutdown.Signal:
 		f.termAt = t.s.now
 		if snap.Phase == child.Stopping { // else it ended in the same turn, perhaps before the shutdown
@@ -56,7 +63,7 @@ func (t *truth) hadGrace(f *fate, snap *child.Snapshot) {
 	case t.hurried || f.loose:
 	case f.termAt == never:
 		t.s.failf("%s is killed without having been asked to stop", f.key)
-	case t.s.now < f.termAt+grace:
+	case t.s.now < min(f.termAt, f.hookAt)+grace: // the hooks take from the grace
 		t.s.failf("%s is killed %v after it was asked to stop; its grace is %v", f.key, t.s.now-f.termAt, grace)
 	}
 }

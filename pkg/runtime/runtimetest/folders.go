@@ -165,7 +165,7 @@ func (t *truth) together(last *fate, id child.ID) {
 	t.s.count.Together++
 	for _, p := range t.s.kernel.procs {
 		f := t.of(p.key)
-		if p.alive && p.main && p.key.ID != id && parent(p.key.ID) == folder.ID && !f.loose && f.begunAt < last.overAt {
+		if p.alive && p.main && p.key.Role == child.Main && p.key.ID != id && parent(p.key.ID) == folder.ID && !f.loose && f.begunAt < last.overAt {
 			t.s.failf("%s starts again after its end at %v, while %s of the same one_for_all folder runs since %v", id, last.overAt, p.key, f.begunAt)
 		}
 	}

@@ -70,10 +70,11 @@ type kernel struct {
 // one attempt" is checked.
 func (k *kernel) fork(parent *shim, key child.Key, h habit) *process {
 	for _, p := range k.procs {
-		if p.alive && p.key.ID == key.ID && (p.main || !k.s.weak) {
+		if p.alive && placeOf(p.key) == placeOf(key) && (p.main || !k.s.weak) {
 			k.s.failf("%s is made while pid %d of %s lives (main: %v)", key, p.pid, p.key, p.main)
 		}
 	}
+	k.s.truth.inTurn(key)
 	k.s.truth.started(key)
 	p := k.make(parent, key, true, h)
 	p.dieAt, p.ends = after(k.s.now, h.life), h.ends
@@ -148,10 +149,10 @@ func (k *kernel) populated(key child.Key) bool {
 	return false
 }
 
-// populatedID is populated for all attempts of a child.
-func (k *kernel) populatedID(id child.ID) bool {
+// populatedPlace is populated for all attempts of one role of a child.
+func (k *kernel) populatedPlace(key child.Key) bool {
 	for _, p := range k.procs {
-		if p.alive && p.key.ID == id && (p.main || !k.s.weak) {
+		if p.alive && placeOf(p.key) == placeOf(key) && (p.main || !k.s.weak) {
 			return true
 		}
 	}

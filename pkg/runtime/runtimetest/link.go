@@ -15,17 +15,17 @@ type link struct {
 	dead   bool // the shim closed it, or died
 }
 
-// idOf is the child that a request is about.
-func idOf(e machine.Effect) child.ID {
+// keyOfEffect is what a request is about.
+func keyOfEffect(e machine.Effect) child.Key {
 	switch e := e.(type) {
 	case machine.Start:
-		return e.Key.ID
+		return e.Key
 	case machine.Signal:
-		return e.Key.ID
+		return e.Key
 	case machine.Acknowledge:
-		return e.Key.ID
+		return e.Key
 	}
-	return ""
+	return child.Key{}
 }
 
 // cut breaks a connection in the middle: the brain still reads a part of what

@@ -62,9 +62,12 @@ func (s *sim) upTo(most time.Duration) time.Duration {
 
 // habit is the behaviour of the next process of a child. In the calm at the end
 // of a schedule every new process is well-behaved.
-func (s *sim) habit(child.ID) habit {
+func (s *sim) habit(key child.Key) habit {
 	h := habit{life: never, stops: ending{signal: "SIGTERM"}, forkLife: never, readyAfter: s.upTo(50 * time.Millisecond), sickAfter: never}
 	if s.calm {
+		if key.Role != child.Main {
+			h.life = s.upTo(50 * time.Millisecond)
+		}
 		return h
 	}
 	p := s.habits
@@ -154,6 +157,9 @@ func (s *sim) randomSpec(id child.ID, before []child.ID) *child.Spec {
 	}
 	if s.chance(25) {
 		spec.RestartLimit = &child.RestartLimit{MaxRestarts: 1 + s.rng.IntN(4), Window: child.Seconds(time.Second + s.upTo(5*time.Second))}
+	}
+	if s.chance(s.hooked) {
+		spec.Hooks = s.randomHooks()
 	}
 	for _, on := range before {
 		if s.chance(25) && !slices.Contains(above(id), on) && on != child.RootSupervisor {

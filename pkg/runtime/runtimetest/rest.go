@@ -153,7 +153,7 @@ func (s *sim) checkProcesses() {
 // keeps one that is.
 func (s *sim) checkExits() {
 	for _, f := range s.truth.order {
-		if f.tabled && f.over && !f.recorded && !f.loose && s.truth.gone[f.key.ID] < f.key.Incarnation {
+		if f.key.Role == child.Main && f.tabled && f.over && !f.recorded && !f.loose && s.truth.gone[f.key.ID] < f.key.Incarnation {
 			s.failf("at rest: the exit of %s is not recorded", f.key)
 		}
 	}
@@ -183,7 +183,7 @@ func (s *sim) checkShutdown() {
 			continue
 		}
 		f := s.truth.of(p.key)
-		named := f.loose || !p.main && (s.weak || f.left)
+		named := f.loose || f.killed && p.key.Role != child.Main || !p.main && (s.weak || f.left)
 		if p.alive && !failed[p.key.ID] && !named {
 			s.failf("shutdown: pid %d of %s lives (main %v); its outcome is not abort_failed", p.pid, p.key, p.main)
 		}

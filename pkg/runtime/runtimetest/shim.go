@@ -56,7 +56,7 @@ type row struct {
 // table is what a shim keeps on disk: it survives it.
 type table struct {
 	rows []*row
-	last map[child.ID]child.Key // the newest key ever intended
+	last map[place]child.Key // the newest key ever intended
 }
 
 func (t *table) drop(r *row) {
@@ -67,9 +67,9 @@ func (t *table) drop(r *row) {
 type shim struct {
 	s       *sim
 	runs    []*run
-	recover []*row                 // rows of the table that this life has not looked at yet
-	failed  map[child.ID]child.Key // the last start of each child that failed, to repeat that answer
-	greetBy time.Duration          // when a waiting brain is served though a start is under way; 0: none waits for one
+	recover []*row              // rows of the table that this life has not looked at yet
+	failed  map[place]child.Key // the last start that failed, to repeat that answer
+	greetBy time.Duration       // when a waiting brain is served though a start is under way; 0: none waits for one
 	serving *link
 	waiting []*link
 }
@@ -79,7 +79,7 @@ func newShim(s *sim) *shim {
 	if s.broken(LoseTable) {
 		s.table.rows = nil
 	}
-	return &shim{s: s, recover: slices.Clone(s.table.rows), failed: map[child.ID]child.Key{}}
+	return &shim{s: s, recover: slices.Clone(s.table.rows), failed: map[place]child.Key{}}
 }
 
 func (m *shim) find(key child.Key) *run {
@@ -91,11 +91,11 @@ func (m *shim) find(key child.Key) *run {
 	return nil
 }
 
-// starting is the attempt of a child that is not reported yet, if there is one:
-// requests of one child stay in order behind it.
-func (m *shim) starting(id child.ID) *run {
+// starting is the attempt of a place that is not reported yet, if there is one:
+// requests of one place stay in order behind it.
+func (m *shim) starting(key child.Key) *run {
 	for _, r := range m.runs {
-		if r.key.ID == id && r.stage < running {
+		if placeOf(r.key) == placeOf(key) && r.stage < running {
 			return r
 		}
 	}
@@ -184,7 +184,7 @@ func (m *shim) handleNext() {
 }
 
 func (m *shim) handle(req machine.Effect) {
-	if r := m.starting(idOf(req)); r != nil {
+	if r := m.starting(keyOfEffect(req)); r != nil {
 		r.waiting = append(r.waiting, req)
 		return
 	}
@@ -210,11 +210,11 @@ func (m *shim) start(req machine.Start) {
 		}
 		return
 	}
-	last, known := m.s.table.last[req.Key.ID]
+	last, known := m.s.table.last[placeOf(req.Key)]
 	switch {
-	case m.failed[req.Key.ID] == req.Key:
+	case m.failed[placeOf(req.Key)] == req.Key:
 		m.refuse(req.Key, "it failed before", false)
-	case m.busy(req.Key.ID) && !m.s.broken(IgnoreBusy):
+	case m.busy(req.Key) && !m.s.broken(IgnoreBusy):
 		m.refuse(req.Key, "an older attempt, or something it left behind, is still alive", true)
 	case known && !last.OlderThan(req.Key) && !m.s.broken(AcceptOldKeys):
 		m.refuse(req.Key, "this attempt was started before, or is older than the last one", false)
@@ -230,15 +230,15 @@ func (m *shim) refuse(key child.Key, reason string, busy bool) {
 	m.send(machine.StartFailed{Key: key, Reason: reason, Busy: busy, At: m.s.wall()})
 }
 
-// busy reports whether anything of a child lives. Without cgroups only main
+// busy reports whether anything of a place lives. Without cgroups only main
 // processes can be seen.
-func (m *shim) busy(id child.ID) bool {
+func (m *shim) busy(key child.Key) bool {
 	for _, r := range m.runs {
-		if r.key.ID == id && r.stage < done {
+		if placeOf(r.key) == placeOf(key) && r.stage < done {
 			return true
 		}
 	}
-	return m.s.kernel.populatedID(id)
+	return m.s.kernel.populatedPlace(key)
 }
 
 func (m *shim) signal(req machine.Signal) {

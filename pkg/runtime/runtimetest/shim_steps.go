@@ -3,6 +3,7 @@ package runtimetest
 import (
 	"fmt"
 
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
@@ -56,7 +57,7 @@ func (m *shim) step(r *run) {
 
 func (m *shim) intend(r *run) {
 	r.stage = intended
-	m.s.table.last[r.key.ID] = r.key
+	m.s.table.last[placeOf(r.key)] = r.key
 	r.row = &row{key: r.key, attempt: r.attempt}
 	if !m.s.broken(NoIntent) {
 		m.s.table.rows = append(m.s.table.rows, r.row)
@@ -64,16 +65,19 @@ func (m *shim) intend(r *run) {
 }
 
 func (m *shim) clone(r *run) {
-	h := m.s.habit(r.key.ID)
+	h := m.s.habit(r.key)
 	if h.unstartable {
 		m.forget(r)
-		m.failed[r.key.ID] = r.key
+		m.failed[placeOf(r.key)] = r.key
 		m.refuse(r.key, "exec: no such file or directory", false)
 		m.release(r)
 		return
 	}
 	r.proc = m.s.kernel.fork(m, r.key, h)
 	m.s.count.Starts++
+	if r.key.Role != child.Main {
+		m.s.count.Hooks++
+	}
 	m.s.logf("shim: pid %d is %s", r.proc.pid, r.key)
 	r.stage = cloned
 }
@@ -211,6 +215,6 @@ func (m *shim) recoverIntent(r *run) bool {
 	m.s.truth.of(r.key).loose = true
 	m.s.kernel.killTree(r.key)
 	m.s.table.drop(r.row)
-	m.failed[r.key.ID] = r.key
+	m.failed[placeOf(r.key)] = r.key
 	return false
 }

@@ -25,6 +25,7 @@ type Options struct {
 type Count struct {
 	Steps      int // of the scheduler
 	Starts     int // processes made
+	Hooks      int // of them, beside a main process
 	Exits      int // seen by a shim
 	Lost       int // ended while nobody could see
 	Removals   int
@@ -51,7 +52,7 @@ type Count struct {
 // Add sums two counts.
 func (c Count) Add(d Count) Count {
 	return Count{
-		c.Steps + d.Steps, c.Starts + d.Starts, c.Exits + d.Exits, c.Lost + d.Lost, c.Removals + d.Removals,
+		c.Steps + d.Steps, c.Starts + d.Starts, c.Hooks + d.Hooks, c.Exits + d.Exits, c.Lost + d.Lost, c.Removals + d.Removals,
 		c.Kills + d.Kills, c.Busy + d.Busy, c.Leftovers + d.Leftovers, c.Shutdowns + d.Shutdowns,
 		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions, c.Probes + d.Probes, c.Unwell + d.Unwell,
 		c.GroupRestarts + d.GroupRestarts, c.SupervisorFailures + d.SupervisorFailures, c.GroupQuarantines + d.GroupQuarantines,
@@ -102,6 +103,7 @@ type sim struct {
 	fault    faults
 	habits   habits
 	calm     bool // new processes behave
+	hooked   int  // percent of specs with hooks
 	weak     bool // this host has no cgroups
 	thorough bool // look at what is slow to look at
 	exitInfo bool // this kernel tells the exit status of a process that another started
@@ -124,9 +126,10 @@ func newSim(o Options) *sim {
 	s := &sim{
 		opt: o, rng: rand.New(rand.NewPCG(o.Seed, 0x5eed)),
 		store: map[child.ID]machine.Record{},
-		table: table{last: map[child.ID]child.Key{}},
+		table: table{last: map[place]child.Key{}},
 	}
 	s.fault, s.habits = drawFaults(s.rng), drawHabits(s.rng)
+	s.hooked = percent(s.rng, 80)
 	s.weak, s.exitInfo, s.thorough = s.chance(10), s.chance(50), s.chance(15)
 	s.kernel = &kernel{s: s}
 	s.truth = newTruth(s)
