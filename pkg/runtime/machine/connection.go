@@ -28,11 +28,7 @@ func (t *Tree) adopted(ev Adopted) {
 	for _, key := range ev.Starting {
 		t.adoptStart(key)
 	}
-	for _, e := range ev.Exits {
-		if s, ok := t.children[e.Key.ID]; ok && s.key() == e.Key && s.hasAttempt() {
-			s.live.over = true
-		}
-	}
+	t.markOver(ev.Exits)
 	for _, e := range ev.Exits {
 		t.exited(e)
 	}
@@ -41,14 +37,24 @@ func (t *Tree) adopted(ev Adopted) {
 			t.strayGone(g)
 		}
 	}
-	for _, id := range t.ids() {
-		s := t.children[id]
-		s.live.over = s.hasAttempt() && s.live.epoch != t.epoch && s.phase != child.Starting && !s.live.asked
-	}
 	for _, id := range t.IDs() {
 		if s, ok := t.children[id]; ok {
 			t.account(s)
 			t.lookAt(s)
+		}
+	}
+}
+
+// markOver marks the attempts that are known to have ended, so that none of them
+// is taken for stopped when the end of another one stops it.
+func (t *Tree) markOver(exits []Exited) {
+	for _, id := range t.ids() {
+		s := t.children[id]
+		s.live.over = s.hasAttempt() && s.live.epoch != t.epoch && s.phase != child.Starting && !s.live.asked
+	}
+	for _, e := range exits {
+		if s, ok := t.children[e.Key.ID]; ok && s.key() == e.Key && s.hasAttempt() {
+			s.live.over = true
 		}
 	}
 }
