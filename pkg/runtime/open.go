@@ -42,6 +42,10 @@ type Options struct {
 	// directory to adopt them. Tasks always end.
 	Leave bool
 
+	// ExitOnCritical ends Run, after a shutdown of all, when a critical child has
+	// ended for good: the error is a *CriticalEndError.
+	ExitOnCritical bool
+
 	StartSlots int         // starts under way at the same time; 0: twice the cores
 	Log        logr.Logger // the zero value is silent
 }
@@ -106,10 +110,14 @@ func (e *Embedded) open() error {
 	if err := e.openProcesses(); err != nil {
 		return err
 	}
+	probing := probe.Config{LogDir: func(id child.ID) string { return filepath.Join(o.StateDir, "logs", string(id)) }}
+	if e.shim != nil {
+		probing.Exec = e.shim.Exec
+	}
 	e.runtime, err = New(Config{
 		Processes: e.processes, Records: records, Restored: restored, Journal: facts,
-		Prober:     probe.New(probe.Config{LogDir: func(id child.ID) string { return filepath.Join(o.StateDir, "logs", string(id)) }}),
-		StartSlots: o.StartSlots, Seed: rand.Uint64(), Log: o.Log,
+		Prober:     probe.New(probing),
+		StartSlots: o.StartSlots, Seed: rand.Uint64(), ExitOnCritical: o.ExitOnCritical, Log: o.Log,
 	})
 	return err
 }
@@ -171,8 +179,9 @@ func (e *Embedded) Declare(ctx context.Context, id child.ID, s *child.Spec, c ch
 
 // Run keeps the children running until ctx ends; then it stops them, dependants
 // before what they depend on, each with its own grace, and closes what Open
-// opened. It returns nil after a shutdown, whoever asked for it, and else what
-// broke; then processes run on, and the next Open adopts them.
+// opened. It returns nil after a shutdown, whoever asked for it; *FailedError or
+// *CriticalEndError after one that the children made necessary; and else what broke:
+// then processes run on, and the next Open adopts them.
 func (e *Embedded) Run(ctx context.Context) error {
 	defer e.Close()
 	base := context.WithoutCancel(ctx)
@@ -198,8 +207,8 @@ func (e *Embedded) Run(ctx context.Context) error {
 	})
 	err := e.runtime.Run(inside)
 	close(watched)
-	if e.shim != nil && err == nil {
-		e.shim.Quit()
+	if e.shim != nil && !e.options.Leave {
+		e.shim.Quit() // refused as long as it owns something
 	}
 	endProcesses()
 	parts.Wait()

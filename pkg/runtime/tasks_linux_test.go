@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
@@ -49,6 +50,22 @@ func TestTasksAndProcessesLiveInOneRuntime(t *testing.T) {
 	}
 	if err := end(); err != nil {
 		t.Errorf("Run = %v", err)
+	}
+}
+
+func TestACommandCanProbeATask(t *testing.T) {
+	h, _ := both(t, t.TempDir(), stay)
+	spec := NewSpec()
+	spec.Readiness = &child.Readiness{
+		CheckInterval: child.Seconds(time.Second), Timeout: child.Seconds(20 * time.Second), SuccessThreshold: 1, FailureThreshold: 1,
+		Probe: child.Probe{Exec: []string{"true"}},
+	}
+
+	add(t, h, "web", spec)
+
+	s := until(t, h, "web", "ready", func(s *child.Snapshot) bool { return s.Ready })
+	if s.Readiness.Status != child.ProbePassing {
+		t.Errorf("readiness = %+v, want it passing", s.Readiness)
 	}
 }
 

@@ -288,6 +288,31 @@ func TestATaskThatDoesNotBeatIsReplaced(t *testing.T) {
 	}
 }
 
+func TestACriticalTaskThatEndedForGoodEndsTheRun(t *testing.T) {
+	r := task.NewRegistry()
+	if err := r.Register("web", func(context.Context, task.Context) error { return errors.New("no licence") }); err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(Options{StateDir: t.TempDir(), Tasks: r, ExitOnCritical: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(context.Background()) }()
+
+	add(t, e.Handle(), "web", quick(func(s *child.Spec) { s.Criticality, s.RestartPolicy = child.Critical, child.Temporary }))
+
+	select {
+	case err := <-ended:
+		var critical *CriticalEndError
+		if !errors.As(err, &critical) || critical.Child != "web" || !strings.Contains(err.Error(), "no licence") {
+			t.Errorf("Run = %v, want the critical child and why", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Run did not end")
+	}
+}
+
 func TestDeclaringTwiceChangesNothing(t *testing.T) {
 	dir, r := t.TempDir(), task.NewRegistry()
 	if err := r.Register("web", stay); err != nil {
