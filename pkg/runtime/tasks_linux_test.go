@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -66,6 +67,26 @@ func TestACommandCanProbeATask(t *testing.T) {
 	s := until(t, h, "web", "ready", func(s *child.Snapshot) bool { return s.Ready })
 	if s.Readiness.Status != child.ProbePassing {
 		t.Errorf("readiness = %+v, want it passing", s.Readiness)
+	}
+}
+
+func TestHooksOfATaskAreProcesses(t *testing.T) {
+	dir := t.TempDir()
+	mark := filepath.Join(dir, "migrated")
+	h, _ := both(t, dir, func(ctx context.Context, c task.Context) error {
+		if _, err := os.Stat(mark); err != nil {
+			return err
+		}
+		return stay(ctx, c)
+	})
+	spec := NewSpec()
+	spec.Hooks = &child.Hooks{PreStart: [][]string{{"touch", mark}}, Timeout: child.Seconds(20 * time.Second)}
+
+	add(t, h, "web", spec)
+
+	s := until(t, h, "web", "running", func(s *child.Snapshot) bool { return s.Phase == child.Running && s.PID == os.Getpid() })
+	if s.Attempt != 1 || len(s.Exits) > 0 {
+		t.Errorf("web = %+v, want it running since its first attempt", s)
 	}
 }
 
