@@ -23,24 +23,25 @@ const patience = 60 * time.Second
 // Words that begin with "until" and "phase-of" wait; the others look once.
 func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"phase-of":   cmdPhaseOf,   // phase-of CHILD|reconciler PHASE: waits
-		"field":      cmdField,     // field CHILD PATH VALUE: waits until the status field has the value
-		"until":      cmdUntil,     // until FILE REGEXP: waits until the file matches
-		"until-not":  cmdUntilNot,  // until-not FILE REGEXP: waits until it exists and does not match
-		"until-gone": cmdUntilGone, // until-gone FILE: waits
-		"running":    cmdRunning,   // running N: waits until N children run
-		"save":       cmdSave,      // save VAR CHILD PATH, or save VAR @FILE
-		"same":       cmdSame,      // [!] same VALUE CHILD PATH
-		"alive":      cmdAlive,     // [!] alive PID...
-		"gone":       cmdGone,      // gone PID...: waits
-		"save-all":   cmdSaveAll,   // save-all VAR PATH: CHILD=VALUE of every child
-		"same-all":   cmdSameAll,   // same-all SAVED PATH [EXCEPT...]
-		"alive-all":  cmdAliveAll,  // alive-all SAVED-PIDS
-		"gone-all":   cmdGoneAll,   // gone-all SAVED-PIDS [EXCEPT...]: waits
-		"free-port":  cmdFreePort,  // free-port VAR...: each a port on which nobody listens now
-		"fill":       cmdFill,      // fill FILE...: $VAR in files becomes its value
-		"scrape":     cmdScrape,    // scrape ADDR FILE REGEXP...: waits until the metrics match
-		"gapless":    cmdGapless,   // gapless N: the output of c1 to cN counts "line 1", "line 2", … without a gap
+		"phase-of":     cmdPhaseOf,     // phase-of CHILD|reconciler PHASE: waits
+		"field":        cmdField,       // field CHILD PATH VALUE: waits until the status field has the value
+		"until":        cmdUntil,       // until FILE REGEXP: waits until the file matches
+		"until-not":    cmdUntilNot,    // until-not FILE REGEXP: waits until it exists and does not match
+		"until-gone":   cmdUntilGone,   // until-gone FILE: waits
+		"running":      cmdRunning,     // running N: waits until N children run
+		"save":         cmdSave,        // save VAR CHILD PATH, or save VAR @FILE
+		"same":         cmdSame,        // [!] same VALUE CHILD PATH
+		"alive":        cmdAlive,       // [!] alive PID...
+		"gone":         cmdGone,        // gone PID...: waits
+		"save-all":     cmdSaveAll,     // save-all VAR PATH: CHILD=VALUE of every child
+		"same-all":     cmdSameAll,     // same-all SAVED PATH [EXCEPT...]
+		"alive-all":    cmdAliveAll,    // alive-all SAVED-PIDS
+		"gone-all":     cmdGoneAll,     // gone-all SAVED-PIDS [EXCEPT...]: waits
+		"free-port":    cmdFreePort,    // free-port VAR...: each a port on which nobody listens now
+		"fill":         cmdFill,        // fill FILE...: $VAR in files becomes its value
+		"valid-status": cmdValidStatus, // valid-status N: the status files are as the schemas say
+		"scrape":       cmdScrape,      // scrape ADDR FILE REGEXP...: waits until the metrics match
+		"gapless":      cmdGapless,     // gapless N: the output of c1 to cN counts "line 1", "line 2", … without a gap
 	}
 }
 

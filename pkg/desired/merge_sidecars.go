@@ -41,13 +41,16 @@ func (m *merger) unchainOne(id child.ID) bool {
 	primary := m.entries[above]
 	switch {
 	case primary == nil && m.isFolder(above):
-		return e.made != nil && m.revert(id, "sidecar_of", fmt.Sprintf("%s is a folder; a sidecar belongs to a child", above), "name one of its children")
+		reason, hint := folderAsPrimary(above)
+		return e.made != nil && m.revert(id, "sidecar_of", reason, hint)
 	case primary == nil || primary.Spec.SidecarOf == "":
 		return false
 	case e.made != nil && !(m.isUnchanged(id) && primary.made != nil):
-		return m.revert(id, "sidecar_of", fmt.Sprintf("%s is a sidecar itself (of %s); a sidecar cannot have one", above, primary.Spec.SidecarOf), "name the child that both accompany")
+		reason, hint := sidecarAsPrimary(above, primary.Spec)
+		return m.revert(id, "sidecar_of", reason, hint)
 	case primary.made != nil:
-		return m.revert(above, "sidecar_of", fmt.Sprintf("%s is its sidecar; a child that has one cannot be one", id), "remove sidecar_of, or give that sidecar another child")
+		reason, hint := primaryAsSidecar(id)
+		return m.revert(above, "sidecar_of", reason, hint)
 	}
 	return false
 }
@@ -77,4 +80,37 @@ func (m *merger) checkSidecars() {
 		m.next.Problems = append(m.next.Problems, e.made.document.at("sidecar_of",
 			fmt.Sprintf("%s is declared nowhere", e.Spec.SidecarOf), fmt.Sprintf("%s waits until it is", id)))
 	}
+}
+
+// chained says why a child from elsewhere cannot be the sidecar that it wants to
+// be, or be one at all; nil if it can.
+func (s *Set) chained(m *Manifest, id child.ID, spec *child.Spec) *Problem {
+	if spec.SidecarOf == "" {
+		return nil
+	}
+	problem := func(reason, hint string) *Problem { p := m.at("sidecar_of", reason, hint); return &p }
+	switch primary, ok := s.Get(spec.SidecarOf); {
+	case ok && primary.Spec.Kind == child.Supervisor:
+		return problem(folderAsPrimary(spec.SidecarOf))
+	case ok && primary.Spec.SidecarOf != "":
+		return problem(sidecarAsPrimary(spec.SidecarOf, primary.Spec))
+	}
+	for _, e := range s.Entries {
+		if e.Spec.SidecarOf == id {
+			return problem(primaryAsSidecar(e.ID))
+		}
+	}
+	return nil
+}
+
+func folderAsPrimary(id child.ID) (reason, hint string) {
+	return fmt.Sprintf("%s is a folder; a sidecar belongs to a child", id), "name one of its children"
+}
+
+func sidecarAsPrimary(id child.ID, s *child.Spec) (reason, hint string) {
+	return fmt.Sprintf("%s is a sidecar itself (of %s); a sidecar cannot have one", id, s.SidecarOf), "name the child that both accompany"
+}
+
+func primaryAsSidecar(sidecar child.ID) (reason, hint string) {
+	return fmt.Sprintf("%s is its sidecar; a child that has one cannot be one", sidecar), "remove sidecar_of, or give that sidecar another child"
 }

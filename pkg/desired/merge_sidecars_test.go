@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,5 +100,34 @@ func TestFailureGroupsReachTheSpecSortedByTag(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.FailureGroups); diff != "" {
 		t.Errorf("failure groups (-want +got):\n%s", diff)
+	}
+}
+
+func TestSidecarsFromElsewhereKeepTheSameRules(t *testing.T) {
+	set := firstLook(t, map[string]string{"web.yaml": "name: web", "eu/db.yaml": "name: db", "proxy.yaml": "name: proxy" + asSidecar + "web"})
+	for text, want := range map[string]string{
+		"name: x" + asSidecar + "web":     "",
+		"name: x" + asSidecar + "nobody":  "",
+		"name: x" + asSidecar + "x":       "a child cannot be its own sidecar",
+		"name: x" + asSidecar + "eu":      "eu is a folder; a sidecar belongs to a child",
+		"name: x" + asSidecar + "proxy":   "proxy is a sidecar itself (of web); a sidecar cannot have one",
+		"name: web" + asSidecar + "eu/db": "proxy is its sidecar; a child that has one cannot be one",
+		"name: x\nwork_role: sidecar":     "a sidecar belongs to another child, and none is named",
+		"name: x\nsidecar_of: web":        "is a field of sidecars",
+	} {
+		id := child.ID("x")
+		if strings.HasPrefix(text, "name: web") {
+			id = "web"
+		}
+
+		_, problems := set.Outside(id, "request.yaml", []byte(text))
+
+		got := ""
+		if len(problems) > 0 {
+			got = problems[0].Reason
+		}
+		if got != want {
+			t.Errorf("%s\nproblem %q, want %q", text, got, want)
+		}
 	}
 }

@@ -32,6 +32,9 @@ func (s *Set) Outside(id child.ID, file string, text []byte) (Entry, []Problem) 
 	if len(problems) > 0 {
 		return Entry{}, problems
 	}
+	if bad := s.chained(m, id, spec); bad != nil {
+		return Entry{}, []Problem{*bad}
+	}
 	return Entry{ID: id, Spec: spec, Origin: child.Origin{ByRequest: true, Hash: spec.Hash()}}, nil
 }
 

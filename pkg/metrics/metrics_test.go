@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -295,20 +294,5 @@ func TestMoreScrapesThanAFewAreRefused(t *testing.T) {
 		if code := <-answers; code != http.StatusOK {
 			t.Errorf("a scrape within the limit is answered with %d", code)
 		}
-	}
-}
-
-func BenchmarkScrapeOfTenThousandChildren(b *testing.B) {
-	w := newWorld()
-	for i := range 10_000 {
-		w.children = append(w.children, worker(child.ID(fmt.Sprintf("folder/child-%d", i)), child.Running))
-		w.metrics.Observe([]machine.Fact{{Kind: machine.ChildAdded, Child: w.children[i].ID}}, noon)
-	}
-	handler := w.metrics.Handler()
-	b.ReportAllocs()
-	for b.Loop() {
-		r := httptest.NewRecorder()
-		handler.ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-		b.ReportMetric(float64(r.Body.Len()), "B/scrape")
 	}
 }
