@@ -306,7 +306,7 @@ func TestEveryDelayedRestartShowsWhyAndWhen(t *testing.T) {
 	if a.Phase != child.BackingOff || !a.NextRestartAt.Equal(epochWall.Add(100*time.Millisecond)) {
 		t.Errorf("the failed one is %s until %v", a.Phase, a.NextRestartAt)
 	}
-	if diff := cmp.Diff([]string{"the group restart of f"}, b.WaitsFor); diff != "" || !b.NextRestartAt.Equal(a.NextRestartAt) {
+	if diff := cmp.Diff([]string{"the group restart of f (f/a ended: exit code 1)"}, b.WaitsFor); diff != "" || !b.NextRestartAt.Equal(a.NextRestartAt) {
 		t.Errorf("the other one waits until %v for (-want +got):\n%s", b.NextRestartAt, diff)
 	}
 	w.do("slots 1", "connect", "add x", "add y", "add z")

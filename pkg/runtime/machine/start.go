@@ -26,7 +26,7 @@ func (t *Tree) await(s *state) {
 	switch {
 	case s.phase == child.Pending && s.part.in != nil:
 		t.leaveQueue(s)
-		t.setWaits(s, []string{s.part.in.name()})
+		t.setWaits(s, []string{s.part.in.name() + " (" + s.part.in.reason + ")"})
 		return
 	case s.phase == child.Pending:
 		waits, _ = t.missing(s)

@@ -251,6 +251,9 @@ func TestWhyGivesTheReasonOfEachPhase(t *testing.T) {
 	}{
 		"running and well":       {status.Child{Phase: child.Running}, ""},
 		"pending":                {status.Child{Phase: child.Pending, WaitsFor: []string{"db (ready)", "cache (started)"}}, "it waits for db (ready), cache (started)"},
+		"pending for its group":  {status.Child{Phase: child.Pending, WaitsFor: []string{"the group restart of pay (pay/db ended: exit code 1)"}, NextRestartAt: ptr(today)}, "it waits for the group restart of pay (pay/db ended: exit code 1); it starts at"},
+		"pending in the queue":   {status.Child{Phase: child.Pending, WaitsFor: []string{"a free start slot"}, QueuePlace: 3}, "it waits for a free start slot (it came to the queue at place 3)"},
+		"a folder that failed":   {status.Child{Phase: child.BackingOff, Failure: &child.Failure{Phase: "restart_limit", Reason: "3rd restart within 60 s"}, NextRestartAt: ptr(today)}, "it failed: 3rd restart within 60 s; it starts again, with all that is in it, at"},
 		"backoff":                {status.Child{Phase: child.BackingOff, LastExit: ended, NextRestartAt: ptr(today.Add(time.Second))}, "attempt 2 ended after 5s: exit code 1; it starts again at"},
 		"suspended":              {status.Child{Phase: child.Stopped}, "its manifest says suspend: true"},
 		"paused":                 {status.Child{Phase: child.Stopped, Hold: hold}, "it was paused by ann at"},

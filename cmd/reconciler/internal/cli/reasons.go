@@ -63,12 +63,15 @@ func (x *explainer) explain(id child.ID) *reason {
 func (x *explainer) causes(c *status.Child) []child.ID {
 	var ids []child.ID
 	for _, wait := range c.WaitsFor {
-		name, _, _ := strings.Cut(wait, " (")
+		name, more, _ := strings.Cut(wait, " (")
+		if strings.HasPrefix(name, "the group restart of ") {
+			name, _, _ = strings.Cut(more, " ") // "payments/db ended: …"
+		}
 		if id, err := child.ParseID(name); err == nil {
 			ids = append(ids, id)
 		}
 	}
-	if c.Kind == child.Supervisor && !c.Ready() {
+	if c.Kind == child.Supervisor && !c.Ready() && !failedUpward(c) {
 		for id, other := range x.byID {
 			if !other.Ready() && folderOf(id) == c.ID {
 				ids = append(ids, id)

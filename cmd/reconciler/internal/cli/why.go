@@ -13,7 +13,7 @@ import (
 // sentence each. A child that runs and is well has none.
 func why(c *status.Child, runtime status.State, now time.Time) []string {
 	reasons := whyPhase(c, runtime, now)
-	if f := c.Failure; f != nil {
+	if f := c.Failure; f != nil && !failedUpward(c) {
 		reasons = append(reasons, fmt.Sprintf("%s went wrong: %s", strings.ReplaceAll(f.Phase, "_", " "), f.Reason))
 	}
 	if p := c.PendingRestart; p != nil {
@@ -31,9 +31,12 @@ func whyPhase(c *status.Child, runtime status.State, now time.Time) []string {
 	switch c.Phase {
 	case child.Pending:
 		if len(c.WaitsFor) > 0 {
-			return []string{"it waits for " + strings.Join(c.WaitsFor, ", ")}
+			return []string{"it waits for " + strings.Join(c.WaitsFor, ", ") + waitText(c, now)}
 		}
 	case child.BackingOff:
+		if failedUpward(c) && c.NextRestartAt != nil {
+			return []string{fmt.Sprintf("it failed: %s; it starts again, with all that is in it, at %s", c.Failure.Reason, moment(*c.NextRestartAt, now))}
+		}
 		if c.NextRestartAt != nil {
 			return []string{fmt.Sprintf("%s; it starts again at %s", endText(c.LastExit), moment(*c.NextRestartAt, now))}
 		}
@@ -49,6 +52,22 @@ func whyPhase(c *status.Child, runtime status.State, now time.Time) []string {
 		}
 	}
 	return nil
+}
+
+// failedUpward reports whether c is a folder whose children used up its limit.
+func failedUpward(c *status.Child) bool {
+	return c.Failure != nil && c.Failure.Phase == "restart_limit"
+}
+
+// waitText says how long a wait may still take, as far as that is known.
+func waitText(c *status.Child, now time.Time) string {
+	switch {
+	case c.QueuePlace > 0:
+		return fmt.Sprintf(" (it came to the queue at place %d)", c.QueuePlace)
+	case c.NextRestartAt != nil:
+		return "; it starts at " + moment(*c.NextRestartAt, now) + " at the earliest"
+	}
+	return ""
 }
 
 func whyStopped(c *status.Child, runtime status.State, now time.Time) string {
