@@ -31,6 +31,8 @@ func (e *CriticalEndError) Error() string {
 // whyDown is what Run returns once the tree is down.
 func (r *Runtime) whyDown() error {
 	switch report := r.tree.Report(); {
+	case r.tree.Left() != nil:
+		return nil
 	case report.Failure != nil:
 		return &FailedError{Failure: *report.Failure}
 	case report.EndedBy != "":

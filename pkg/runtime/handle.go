@@ -123,6 +123,17 @@ func (h *Handle) Hurry(ctx context.Context, c child.Cause) error {
 	return err
 }
 
+// Leave ends the runtime and leaves its children running, for the next one to
+// adopt. It returns the report of the end, the same one to everybody who asks.
+func (h *Handle) Leave(ctx context.Context, c child.Cause) (ExitReport, error) {
+	_, err := h.command(ctx, machine.Command{Verb: machine.Leave, Cause: c})
+	var ended *EndedError
+	if err != nil && !errors.As(err, &ended) {
+		return ExitReport{}, err
+	}
+	return h.Join(ctx)
+}
+
 // Children are the latest snapshots, sorted by ID. They are immutable.
 func (h *Handle) Children() []*child.Snapshot { return h.r.board.all() }
 

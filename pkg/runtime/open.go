@@ -201,7 +201,7 @@ func (e *Embedded) Run(ctx context.Context) error {
 	parts.Go(func() {
 		select {
 		case <-ctx.Done():
-			e.stop(endLoop)
+			e.stop()
 		case <-watched:
 		}
 	})
@@ -212,21 +212,21 @@ func (e *Embedded) Run(ctx context.Context) error {
 	}
 	endProcesses()
 	parts.Wait()
-	if errors.Is(err, errLeft) || err == broke {
+	if err == broke {
 		err = nil
 	}
 	return errors.Join(err, broke)
 }
 
-var errLeft = errors.New("told to end and to leave the children running")
-
 // stop is the orderly end.
-func (e *Embedded) stop(endLoop context.CancelCauseFunc) {
+func (e *Embedded) stop() {
+	cause := child.Cause{RequestedBy: "program", Reason: "the program that runs the children was told to end"}
 	if e.options.Leave {
-		endLoop(errLeft)
+		if _, err := e.Handle().Leave(context.Background(), cause); err != nil {
+			e.options.Log.V(1).Info("the runtime ended before it was told to", "reason", err.Error())
+		}
 		return
 	}
-	cause := child.Cause{RequestedBy: "program", Reason: "the program that runs the children was told to end"}
 	if _, err := e.Handle().ShutdownTree(context.Background(), cause); err != nil {
 		e.options.Log.V(1).Info("the runtime ended before its shutdown", "reason", err.Error())
 	}

@@ -317,6 +317,12 @@ func (r *Runtime) health() Health {
 
 // completed is the exit report of an orderly end.
 func (r *Runtime) completed() ExitReport {
+	if by := r.tree.Left(); by != nil {
+		return ExitReport{
+			State: StateCompleted, Phase: "leave", Recoverable: true,
+			Reason: "told by " + by.RequestedBy + " to end and to leave the children running: " + by.Reason,
+		}
+	}
 	s := r.tree.Report()
 	r.mu.Lock()
 	r.shutdown = s

@@ -14,7 +14,7 @@ import (
 // isCommand tells the lines of the matrix that are commands.
 func isCommand(line string) bool {
 	verb, _, _ := strings.Cut(line, " ")
-	return slices.Contains([]string{"add", "update", "replace", "remove", "restart", "pause", "resume", "quarantine", "signal", "shutdown", "hurry"}, verb)
+	return slices.Contains([]string{"add", "update", "replace", "remove", "restart", "pause", "resume", "quarantine", "signal", "shutdown", "hurry", "leave"}, verb)
 }
 
 func TestEveryCommandInEveryStateIsAuditedOnce(t *testing.T) {

@@ -32,6 +32,8 @@ func (t *Tree) decide(c Command) Reply {
 		r = t.shutdownTree(c)
 	case c.Verb == HurryUp:
 		r = t.hurryCommand()
+	case c.Verb == Leave:
+		r = t.leaveChildren(c)
 	case c.Verb == Add:
 		r = t.add(c)
 	default:
@@ -46,10 +48,14 @@ func (t *Tree) refusal(c Command, s *state) Reply {
 		return refused(ErrInvalid, field+" is blank; say who asks and why")
 	}
 	switch {
+	case t.left != nil && c.Verb != Leave:
+		return refused(ErrShuttingDown, "the control plane ends and leaves its children: "+t.left.Reason)
 	case c.Verb == ShutdownTree || c.Verb == HurryUp:
 		return Reply{}
 	case t.shutdown != nil && c.Verb != SendSignal:
 		return refused(ErrShuttingDown, "the tree is shutting down: "+t.shutdown.cause.Reason)
+	case c.Verb == Leave:
+		return Reply{}
 	case lacksSpec(c):
 		return refused(ErrInvalid, "spec is missing; "+string(c.Verb)+" needs one")
 	case c.Verb == Add && s == nil:
@@ -140,6 +146,16 @@ func (t *Tree) shutdownTree(c Command) Reply {
 		d.waiting = append(d.waiting, c.ID)
 	}
 	return Reply{Decision: Idempotent, Report: t.shutdown.report, Message: "asked for already by " + t.shutdown.cause.RequestedBy}
+}
+
+// leaveChildren ends the tree as it is. Whatever runs or is under way is adopted by the
+// next one.
+func (t *Tree) leaveChildren(c Command) Reply {
+	if t.left != nil {
+		return Reply{Decision: Idempotent, Message: "asked for already by " + t.left.RequestedBy}
+	}
+	t.left = &c.Cause
+	return Reply{Decision: Accepted}
 }
 
 func (t *Tree) hurryCommand() Reply {

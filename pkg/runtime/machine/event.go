@@ -29,6 +29,7 @@ const (
 	SendSignal   Verb = "signal"
 	ShutdownTree Verb = "shutdown_tree"
 	HurryUp      Verb = "hurry" // a shutdown under way: no more grace
+	Leave        Verb = "leave" // the control plane ends, and its children run on
 )
 
 // CommandID names one command in the journal and in its reply. Whoever gives it
@@ -40,7 +41,7 @@ type CommandID string
 type Command struct {
 	ID     CommandID
 	Verb   Verb
-	Child  child.ID     // not for ShutdownTree and HurryUp
+	Child  child.ID     // not for ShutdownTree, HurryUp and Leave
 	Spec   *child.Spec  // Add, Update, Replace
 	Origin child.Origin // Add, Update, Replace
 	Cause  child.Cause

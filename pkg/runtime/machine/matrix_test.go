@@ -58,7 +58,7 @@ var situations = []struct {
 
 var matrixEvents = []string{
 	"add a", "update a", "update a grace=7s", "update a suspend=true", "update a suspend=false", "replace a command=other",
-	"remove a", "restart a", "pause a", "resume a", "quarantine a", "signal a SIGHUP", "shutdown", "hurry",
+	"remove a", "restart a", "pause a", "resume a", "quarantine a", "signal a SIGHUP", "shutdown", "hurry", "leave",
 	"started a", "started a.7", "busy a", "refused a", "exit a 0", "exit a 1", "exit a SIGKILL", "exit a lost", "exit a.7 0",
 	"ok a readiness", "fail a readiness", "ok a liveness", "fail a liveness", "fail a liveness 7", "fail a.7 liveness",
 	"ready a", "ready a.7", "unready a", "beat a", "broken a",

@@ -56,6 +56,7 @@ var columns = []struct{ name, line string }{
 	{"quarantine", "quarantine a"},
 	{"signal", "signal a SIGHUP"},
 	{"shutdown", "shutdown"},
+	{"leave (shutdown of the control plane alone)", "leave"},
 }
 
 func TestTheTableOfTheSemanticsIsTheMachines(t *testing.T) {

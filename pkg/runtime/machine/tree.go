@@ -51,7 +51,8 @@ type Tree struct {
 	epoch       uint64 // counts the connections
 	lastProbe   uint64 // the number of the newest Probe
 	shutdown    *shutdown
-	hooks       int // hooks under way
+	left        *child.Cause // set once the tree was told to leave its children
+	hooks       int          // hooks under way
 
 	// examine are the children that the step under way changed, or whose
 	// dependencies it changed: they are looked at before it ends.
@@ -211,9 +212,13 @@ func (t *Tree) Next() (Instant, bool) {
 	return t.alarms[0].at, true
 }
 
-// Done reports whether the tree was shut down and nothing is left to wait for.
+// Done reports whether the tree was shut down and nothing is left to wait for, or
+// was told to leave its children.
 // The reply with the report is then in Ready or was taken from it.
-func (t *Tree) Done() bool { return t.shutdown != nil && t.shutdown.report != nil }
+func (t *Tree) Done() bool { return t.left != nil || t.shutdown != nil && t.shutdown.report != nil }
+
+// Left says who told the tree to leave its children, and why; nil: nobody did.
+func (t *Tree) Left() *child.Cause { return t.left }
 
 // Report is how the tree went down; nil until Done.
 func (t *Tree) Report() *ShutdownReport {

@@ -54,7 +54,7 @@ func (w *world) do(lines ...string) Ready {
 //	add|update|replace ID [OPTION…]         options of spec, see option; none: the same manifest once more
 //	remove|restart|pause|resume|quarantine ID
 //	signal ID SIGNAL
-//	shutdown, hurry
+//	shutdown, hurry, leave
 //	connect, detach, adopt [ID|ID.GENERATION|ID.GENERATION=EXIT]…, ID? for a start under way
 //	started|busy|refused ID[.GENERATION]
 //	exit ID[.GENERATION] CODE|SIGNAL|lost|oom
@@ -65,7 +65,7 @@ func (w *world) do(lines ...string) Ready {
 func (w *world) line(f []string) {
 	w.t.Helper()
 	switch verb := f[0]; verb {
-	case "add", "update", "replace", "remove", "restart", "pause", "resume", "quarantine", "signal", "shutdown", "hurry":
+	case "add", "update", "replace", "remove", "restart", "pause", "resume", "quarantine", "signal", "shutdown", "hurry", "leave":
 		w.step(w.commandOf(f))
 	case "connect":
 		w.step(Adopted{})

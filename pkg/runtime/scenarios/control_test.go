@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -123,5 +124,44 @@ func TestACrashAndItsRestartAreOneStoryInOrder(t *testing.T) {
 		if f.Correlation == exit.Correlation && slices.Contains([]machine.FactKind{machine.ChildStarting, machine.ChildRunning}, f.Kind) && f.Attempt != 2 {
 			t.Errorf("%s is of attempt %d, want 2", f.Kind, f.Attempt)
 		}
+	}
+}
+
+func TestTheControlPlaneEndsWithoutItsChildren(t *testing.T) {
+	r := newRig(t)
+	before := r.add("web", polite())
+	r.awaitLines("ready", 1)
+	if _, err := r.Leave(t.Context(), child.Cause{RequestedBy: "alice"}); err == nil || !strings.Contains(err.Error(), "reason") {
+		t.Errorf("leave without a reason: %v", err)
+	}
+
+	var reports [3]runtime.ExitReport
+	var racing sync.WaitGroup
+	for i := range reports {
+		racing.Go(func() {
+			var err error
+			if reports[i], err = r.Leave(t.Context(), alice); err != nil {
+				t.Errorf("leave %d: %v", i, err)
+			}
+		})
+	}
+	racing.Wait()
+
+	for _, rep := range reports {
+		if rep.State != runtime.StateCompleted || rep.Phase != "leave" || rep.Panic || !rep.CompletedAt.Equal(reports[0].CompletedAt) {
+			t.Errorf("report %+v, the first was %+v", rep, reports[0])
+		}
+	}
+	var ended *runtime.EndedError
+	if _, err := r.Restart(t.Context(), "web", alice); !errors.As(err, &ended) {
+		t.Errorf("a restart after the end: %v", err)
+	}
+	if !lives(before.PID) {
+		t.Error("the child did not live on")
+	}
+	r.leave()
+	r.begin()
+	if now := r.awaitPhase("web", child.Running); now.PID != before.PID || now.Attempt != 1 {
+		t.Errorf("adopted as attempt %d with pid %d, it was %d", now.Attempt, now.PID, before.PID)
 	}
 }

@@ -223,13 +223,13 @@ func (d *daemon) shutdown() {
 	if d.handle.Health().Report != nil {
 		return // it was shut down by command, or broke; its error is already known
 	}
+	cause := child.Cause{RequestedBy: "signal", Reason: "the reconciler was told to end"}
 	if d.config.OnExit == cli.LeaveChildren {
-		d.left = true
-		d.log.Info("children are left running for the next start")
+		d.leave(cause)
 		return
 	}
 	d.writer.Kick()
-	report, err := d.handle.ShutdownTree(context.Background(), child.Cause{RequestedBy: "signal", Reason: "the reconciler was told to end"})
+	report, err := d.handle.ShutdownTree(context.Background(), cause)
 	var ended *runtime.EndedError
 	if errors.As(err, &ended) {
 		return // it broke by itself; its error is already known
@@ -243,6 +243,20 @@ func (d *daemon) shutdown() {
 		counts[o.Status]++
 	}
 	d.log.Info("all children are down", "outcomes", fmt.Sprint(counts), "took", report.CompletedAt.Sub(report.StartedAt).Round(time.Millisecond).String())
+}
+
+// leave ends the runtime as it is. It refuses in the middle of a shutdown that
+// somebody else asked for; then that goes on.
+func (d *daemon) leave(cause child.Cause) {
+	report, err := d.handle.Leave(context.Background(), cause)
+	if err != nil {
+		d.log.Error(err, "leave the children")
+		_, _ = d.handle.Join(context.Background()) // it cannot fail without a deadline
+		return
+	}
+	if d.left = report.Phase == "leave"; d.left {
+		d.log.Info("children are left running for the next start")
+	}
 }
 
 // releaseShim lets a shim that owns nothing end; one that does stays.

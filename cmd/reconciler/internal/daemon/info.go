@@ -24,11 +24,7 @@ func (d *daemon) info() status.Info {
 		info.LastRequested = passOf(asked)
 	}
 	if h.Report != nil {
-		report := *h.Report
-		if d.left {
-			report.State, report.Phase, report.Reason = runtime.StateCompleted, "leave", "told to end and to leave the children running"
-		}
-		info.State, info.ExitReport = status.State(report.State), exitReport(report)
+		info.State, info.ExitReport = status.State(h.Report.State), exitReport(*h.Report)
 	}
 	return info
 }
