@@ -1,11 +1,14 @@
 package runtime
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-logr/logr/funcr"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -76,6 +79,51 @@ func TestCommandIDsAreUniqueOverRestarts(t *testing.T) {
 				}
 				seen[o.CommandID] = true
 			}
+		}
+	})
+}
+
+// blockedDiary cannot be written at first.
+type blockedDiary struct {
+	diary
+	fails int
+}
+
+func (d *blockedDiary) Append(facts []machine.Fact, at time.Time) error {
+	if d.fails--; d.fails >= 0 {
+		return errors.New("no space left on device")
+	}
+	return d.diary.Append(facts, at)
+}
+
+func TestAJournalThatCannotBeWrittenIsComplainedAboutOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d, complaints := newWorld(), &blockedDiary{fails: 3}, 0
+		log := funcr.New(func(_, line string) {
+			if strings.Contains(line, "the journal cannot be written") && strings.Contains(line, "no space left") {
+				complaints++
+			}
+		}, funcr.Options{})
+		r, err := New(Config{Processes: w, Records: w, Journal: d, StartSlots: 1, Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- r.Run(t.Context()) }()
+		w.events <- machine.Adopted{}
+
+		for _, id := range []child.ID{"a", "b", "c", "d"} {
+			mustAdd(t, r.Handle(), id)
+		}
+		if _, err := r.Handle().ShutdownTree(t.Context(), cause); err != nil {
+			t.Fatal(err)
+		}
+
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if complaints != 1 || len(d.facts) == 0 {
+			t.Errorf("%d complaints and %d facts, want one and some", complaints, len(d.facts))
 		}
 	})
 }

@@ -51,6 +51,9 @@ func (r *Registry) begin(s machine.Start) {
 	if last, ok := r.last[s.Key.ID]; ok {
 		delete(r.fails, last)
 	}
+	if len(r.last) >= maxFences {
+		r.forget()
+	}
 	r.last[s.Key.ID] = s.Key
 	f, args, err := r.find(s)
 	if err != nil {
@@ -66,6 +69,25 @@ func (r *Registry) begin(s machine.Start) {
 	r.live[s.Key.ID] = a
 	r.put(machine.Started{Process: a.process()})
 	r.goroutines.Go(func() { a.run(ctx, f) })
+}
+
+// maxFences is how many children the registry remembers of which nothing is left
+// but that their keys are used up: about 2 MB. The runtime gives no key twice;
+// this is the second lock on that door.
+const maxFences = 20_000
+
+// forget removes what is remembered of children that neither live nor have an
+// exit to tell.
+func (r *Registry) forget() {
+	kept := map[child.ID]child.Key{}
+	for id, key := range r.last {
+		if _, exited := r.exits[key]; exited || r.live[id] != nil {
+			kept[id] = key
+		} else {
+			delete(r.fails, key)
+		}
+	}
+	r.last = kept
 }
 
 // ended takes note that the goroutine of an attempt is about to return.

@@ -381,6 +381,25 @@ func TestRegisteringIsChecked(t *testing.T) {
 	}
 }
 
+func TestChildrenThatAreGoneAreForgotten(t *testing.T) {
+	r := registry(t, stay)
+	r.Start(start(key("web", 0)))
+	await[machine.Started](t, r)
+	for n := range maxFences {
+		r.Start(start(key(child.ID(fmt.Sprintf("child-%d", n)), 0), "task:none"))
+		await[machine.StartFailed](t, r)
+	}
+
+	r.Start(start(key("web", 0)))
+
+	if again := await[machine.Started](t, r); again.Key != key("web", 0) {
+		t.Errorf("the one that lives: %+v", again)
+	}
+	if len(r.last) > 10 || len(r.fails) > 10 {
+		t.Errorf("%d keys and %d failures are remembered", len(r.last), len(r.fails))
+	}
+}
+
 func TestTheEndWaitsForTasksAndNamesThoseThatDoNotReturn(t *testing.T) {
 	r := NewRegistry()
 	for name, f := range map[string]Func{"good": stay, "deaf": deaf(t)} {
