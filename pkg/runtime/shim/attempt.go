@@ -74,6 +74,11 @@ type attempt struct {
 	log   *logs.Writer
 	out   int // the reading end of its output; -1: there is none
 
+	notify int    // where it may say how it is; -1: nowhere
+	said   Notice // what it said so far
+	talks  bool   // it was given such a socket
+	hushed bool   // it said so much that it has to wait
+
 	policy logs.Policy
 	tail   tail    // of its output; only of what is beside a main process
 	proc   process // fd -1: it ended before this shim began
@@ -108,8 +113,11 @@ func (a *attempt) line(kind lineKind) line {
 	switch kind {
 	case lineIntent:
 		l.Attempt, l.SpecHash, l.Log, l.StartedAt = a.Attempt, a.SpecHash, &a.policy, a.StartedAt
+		l.Talks = a.talks
 	case lineStarted:
 		l.PID, l.Identity, l.StartedAt, l.Weak = a.PID, a.ident, a.StartedAt, a.WeakKill
+	case lineNotified:
+		l.Said = a.said.lasting()
 	case lineExited:
 		l.Report = a.report
 	}
@@ -132,7 +140,7 @@ func (a *attempt) forgetDead() {
 
 // release closes what the attempt holds.
 func (a *attempt) release() {
-	for _, fd := range []*int{&a.out, &a.events} {
+	for _, fd := range []*int{&a.out, &a.events, &a.notify} {
 		if *fd >= 0 {
 			unix.Close(*fd)
 			*fd = -1

@@ -269,6 +269,8 @@ func eventOf(m message) Event {
 		return *m.StartFailed
 	case m.Exited != nil:
 		return Exited{*m.Exited}
+	case m.Notified != nil:
+		return Notified{*m.Notified}
 	}
 	return nil // a word of a newer shim
 }

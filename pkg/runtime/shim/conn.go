@@ -253,7 +253,9 @@ func (s *server) listing() *listing {
 	l := &listing{Shim: s.info}
 	for _, a := range s.attempts {
 		if a.stage != starting {
-			l.Running = append(l.Running, a.Process)
+			p := a.Process
+			p.Said = a.said.lasting()
+			l.Running = append(l.Running, p)
 		}
 	}
 	for _, r := range s.exits {

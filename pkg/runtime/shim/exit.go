@@ -62,6 +62,9 @@ func (s *server) checkEnd(a *attempt) {
 // forget it. What is left of the tree may not live beside a successor: it is
 // killed at once, unless a stop is under way, which has a deadline of its own.
 func (s *server) ended(a *attempt, st status) {
+	if a.notify >= 0 {
+		s.hear(a) // its last words
+	}
 	a.stage = draining
 	a.report = reportOf(a, st)
 	if !a.WeakKill && st.signal == unix.SIGKILL {
@@ -237,6 +240,7 @@ func (s *server) finish(a *attempt) {
 	if a.events >= 0 {
 		s.poll.unwatch(a.events)
 	}
+	s.deafen(a)
 	s.reap(a)
 	if !a.isMain() {
 		a.report.Tail = a.tail.lines()

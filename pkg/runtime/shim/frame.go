@@ -33,6 +33,7 @@ type message struct {
 	Started     *Process     `json:"started,omitempty"`
 	StartFailed *StartFailed `json:"start_failed,omitempty"`
 	Exited      *Report      `json:"exited,omitempty"`
+	Notified    *Notice      `json:"notified,omitempty"`
 	Refused     string       `json:"refused,omitempty"` // why the connection or a Quit is refused
 	Bye         bool         `json:"bye,omitempty"`     // Quit is accepted: the shim ends
 }

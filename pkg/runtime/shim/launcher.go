@@ -51,6 +51,7 @@ type launched struct {
 	weak      bool
 	out       int // the end of its output to read from
 	log       *logs.Writer
+	notify    int // where it may say how it is; -1: nowhere
 	failed    *StartFailed
 }
 
@@ -120,8 +121,14 @@ func (l *launcher) next() (job, bool) {
 
 // launch does one job from beginning to end.
 func (l *launcher) launch(j job) launched {
-	r := launched{n: j.n, out: -1}
+	r := launched{n: j.n, out: -1, notify: -1}
 	in, err := l.openOutput(j, &r)
+	if err == nil && j.Notify {
+		if r.notify, err = openNotify(notifyName(j.Key, l.tag)); err != nil {
+			unix.Close(in)
+			err = fmt.Errorf("open its notify socket: %w", err)
+		}
+	}
 	if err == nil {
 		err = l.spawn(j, in, &r)
 		unix.Close(in)
@@ -138,6 +145,9 @@ func (l *launcher) launch(j job) launched {
 func (r *launched) discard() {
 	if r.out >= 0 {
 		unix.Close(r.out)
+	}
+	if r.notify >= 0 {
+		unix.Close(r.notify)
 	}
 	if r.log != nil {
 		_ = r.log.Close() // nothing was written to it
@@ -198,6 +208,9 @@ func openReader(path string) (int, error) {
 func (l *launcher) spawn(j job, in int, r *launched) error {
 	readAhead(j.Path)
 	j.Env = append(j.Env[:len(j.Env):len(j.Env)], KeyVariable+"="+markFor(j.Key, l.tag))
+	if j.Notify {
+		j.Env = append(j.Env, "NOTIFY_SOCKET="+notifyName(j.Key, l.tag))
+	}
 	files := []uintptr{l.devnull.Fd(), uintptr(in), uintptr(in)}
 	group, err := l.groups.make(entryName(j.Key))
 	if errors.Is(err, errPopulated) {

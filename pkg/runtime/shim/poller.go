@@ -12,6 +12,7 @@ const (
 	watchExit                  // the main process of attempt n
 	watchOutput                // the output of attempt n
 	watchTree                  // the cgroup of attempt n
+	watchNotify                // the notify socket of attempt n
 )
 
 // ready is one thing that happened. n numbers an attempt and is never used twice,

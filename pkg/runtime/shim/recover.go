@@ -15,6 +15,7 @@ type past struct {
 	last    child.Key
 	intent  *line // of a start of which no end was reported; nil: there is none
 	started *line // of the same attempt
+	said    *Notice
 	report  *Report
 }
 
@@ -50,6 +51,10 @@ func (p *past) take(l line, exits map[child.Key]Report) {
 		if current {
 			p.started = &l
 		}
+	case lineNotified:
+		if current {
+			p.said = l.Said
+		}
 	case lineFailed:
 		if current {
 			*p = past{last: p.last}
@@ -83,6 +88,9 @@ func (s *server) image() []line {
 		lines = append(lines, a.line(lineIntent))
 		if a.stage != starting {
 			lines = append(lines, a.line(lineStarted))
+		}
+		if a.said.Ready != nil {
+			lines = append(lines, a.line(lineNotified))
 		}
 		if a.report != nil {
 			lines = append(lines, a.line(lineExited))
@@ -145,6 +153,9 @@ func (s *server) takeOver(u *unit, p *past) {
 		s.becomeParent()
 	}
 	s.reopenOutput(a)
+	if a.talks = p.intent.Talks; a.talks && p.report == nil {
+		s.reopenNotify(a, p.said)
+	}
 	switch {
 	case p.report != nil:
 		a.report, a.stage = p.report, draining
@@ -297,6 +308,18 @@ func (s *server) killStray(name string) {
 	}
 	for deadline := time.Now().Add(time.Second); s.groups.remove(name) != nil && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// reopenNotify goes on listening.
+func (s *server) reopenNotify(a *attempt, said *Notice) {
+	if said != nil {
+		a.said = *said
+	}
+	var err error
+	if a.notify, err = openNotify(notifyName(a.Key, s.tag)); err != nil {
+		log.Printf("%s: what it says cannot be heard any more: %v", a.Key, err)
+		a.notify = -1
 	}
 }
 

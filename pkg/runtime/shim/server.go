@@ -225,6 +225,8 @@ func (s *server) handle(r ready) {
 		s.copyOutput(a, r.hangup)
 	case r.what == watchTree:
 		s.settle(a)
+	case r.what == watchNotify:
+		s.hear(a)
 	}
 }
 
@@ -267,6 +269,9 @@ func (s *server) lookAtDue(now time.Time) {
 		}
 		a.due = time.Time{}
 		delete(s.timed, a)
+		if a.hushed {
+			s.listenTo(a)
+		}
 		if !a.stuck.IsZero() && a.stage == running {
 			s.copyOutput(a, false)
 		}

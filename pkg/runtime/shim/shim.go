@@ -24,6 +24,7 @@ type Launch struct {
 	Env        []string      `json:"env"`                  // all of it; KeyVariable is added
 	Credential *Credential   `json:"credential,omitempty"` // nil: the shim's own
 	Log        logs.Policy   `json:"log"`
+	Notify     bool          `json:"notify,omitempty"` // NOTIFY_SOCKET is added: it may say how it is
 }
 
 // Credential is whom a child runs as. Groups are all of its supplementary groups.
@@ -42,6 +43,7 @@ type Process struct {
 	StartedAt time.Time     `json:"started_at"`
 	SpecHash  string        `json:"spec_hash,omitempty"`
 	WeakKill  bool          `json:"weak_kill,omitempty"` // no cgroup: processes that hide their origin can escape
+	Said      *Notice       `json:"said,omitempty"`      // all that it said of itself so far; only in Listed
 }
 
 // Report says how an attempt ended. Lost means that nobody could see: Code is nil

@@ -116,7 +116,7 @@ func (s *server) unitOf(key child.Key) *unit {
 // launch writes the intent down, then hands the job over.
 func (s *server) launch(u *unit, l Launch) {
 	a := s.newAttempt(u, l.Key)
-	a.Attempt, a.SpecHash, a.policy, a.StartedAt = l.Attempt, l.SpecHash, l.Log, time.Now()
+	a.Attempt, a.SpecHash, a.policy, a.talks, a.StartedAt = l.Attempt, l.SpecHash, l.Log, l.Notify, time.Now()
 	if err := s.table.append(a.line(lineIntent)); err != nil {
 		delete(s.attempts, a.n)
 		s.send(message{StartFailed: s.failure(l.Key, err.Error())})
@@ -134,7 +134,7 @@ func (s *server) newAttempt(u *unit, key child.Key) *attempt {
 	s.count++
 	a := &attempt{
 		Process: Process{Key: key}, n: s.count, unit: u, before: u.last,
-		mark: markFor(key, s.tag), group: entryName(key), out: -1, events: -1, proc: process{fd: -1},
+		mark: markFor(key, s.tag), group: entryName(key), out: -1, events: -1, notify: -1, proc: process{fd: -1},
 	}
 	s.attempts[a.n] = a
 	return a
@@ -151,7 +151,7 @@ func (s *server) takeLaunched() {
 		}
 		a.stage, a.mine = running, true
 		a.proc, a.PID, a.ident, a.StartedAt = r.proc, r.proc.pid, r.ident, r.startedAt
-		a.WeakKill, a.out, a.log = r.weak, r.out, r.log
+		a.WeakKill, a.out, a.log, a.notify = r.weak, r.out, r.log, r.notify
 		s.mine[a.PID] = a
 		s.write(a.line(lineStarted))
 		s.watch(a)
@@ -187,6 +187,7 @@ func (s *server) watch(a *attempt) {
 		a.blind = true
 		s.lookAgain(a, 0)
 	}
+	s.listenTo(a)
 	if a.out < 0 {
 		return
 	}

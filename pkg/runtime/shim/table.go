@@ -20,13 +20,14 @@ import (
 type lineKind string
 
 const (
-	lineHead    lineKind = "head"    // whose table it is
-	lineFence   lineKind = "fence"   // the newest key of a place, of which nothing else is left
-	lineIntent  lineKind = "intent"  // a start will be tried
-	lineStarted lineKind = "started" // it runs
-	lineFailed  lineKind = "failed"  // it did not start
-	lineExited  lineKind = "exited"  // its main process ended
-	lineAcked   lineKind = "acked"   // the brain knows how
+	lineHead     lineKind = "head"     // whose table it is
+	lineFence    lineKind = "fence"    // the newest key of a place, of which nothing else is left
+	lineIntent   lineKind = "intent"   // a start will be tried
+	lineStarted  lineKind = "started"  // it runs
+	lineFailed   lineKind = "failed"   // it did not start
+	lineNotified lineKind = "notified" // it said something that lasts
+	lineExited   lineKind = "exited"   // its main process ended
+	lineAcked    lineKind = "acked"    // the brain knows how
 )
 
 // line is one line of the table. It holds no argument and no environment: they
@@ -50,6 +51,8 @@ type line struct {
 	StartedAt time.Time `json:"started_at,omitzero"`
 	Weak      bool      `json:"weak,omitempty"`
 
+	Talks  bool    `json:"talks,omitempty"`  // of an intent: it has a notify socket
+	Said   *Notice `json:"said,omitempty"`   // of what it said
 	Report *Report `json:"report,omitempty"` // of an exit
 }
 
