@@ -14,8 +14,6 @@ var unenforced = []struct {
 	used  func(*child.Spec) bool
 }{
 	{"command_permissions", func(s *child.Spec) bool { return s.CommandPermissions != nil }},
-	{"health_check.heartbeat", func(s *child.Spec) bool { return s.HealthCheck != nil && s.HealthCheck.Heartbeat }},
-	{"readiness.notify", func(s *child.Spec) bool { return s.Readiness != nil && s.Readiness.Notify }},
 	{"reload", func(s *child.Spec) bool { return s.Reload != nil }},
 	{"resource_limits", func(s *child.Spec) bool { return s.ResourceLimits != nil }},
 	{"run_as.no_new_privs", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.NoNewPrivs }},

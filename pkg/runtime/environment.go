@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +47,9 @@ func (h Host) environment(s machine.Start, who identity) ([]string, error) {
 		if v.Value != nil {
 			vars[v.Name] = *v.Value
 		}
+	}
+	if s.Key.Role == child.Main && sendsHeartbeats(s.Spec) {
+		vars["WATCHDOG_USEC"] = strconv.FormatInt(s.Spec.HealthCheck.CheckInterval.Duration().Microseconds(), 10)
 	}
 	for _, kv := range s.Env {
 		name, value, _ := strings.Cut(kv, "=")

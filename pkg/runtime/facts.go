@@ -42,6 +42,7 @@ var messages = map[machine.FactKind]string{
 	machine.ChildPaused:         "child paused",
 	machine.ChildResumed:        "child resumed",
 	machine.HookStarted:         "hook started",
+	machine.NoticeRefused:       "what a child said of itself was refused",
 	machine.HookSucceeded:       "hook succeeded",
 	machine.HookFailed:          "hook failed",
 	machine.ChildPending:        "child waits",

@@ -55,6 +55,7 @@ func (h Host) launch(s machine.Start) (shim.Launch, error) {
 	return shim.Launch{
 		Key: s.Key, Attempt: s.Attempt, SpecHash: spec.Hash(),
 		Path: path, Args: args, Dir: dir, Env: env, Credential: who.credential, Log: logPolicy(spec.Logs),
+		Notify: s.Key.Role == child.Main && usesNotify(spec),
 	}, nil
 }
 

@@ -173,6 +173,9 @@ func (p *ShimProcesses) translate(ctx context.Context) {
 				tasks = nil
 			}
 			p.tell(ctx, translated)
+			if list, ok := ev.(shim.Listed); ok {
+				p.tellSaid(ctx, list.Running)
+			}
 		case <-tasks:
 			p.tellOfTasks(ctx)
 		}
@@ -213,6 +216,8 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 		return machine.StartFailed{Key: ev.Key, Reason: ev.Reason, Busy: ev.Busy, At: ev.At}
 	case shim.Exited:
 		return p.exited(ev.Report)
+	case shim.Notified:
+		return notified(ev.Key, ev.Notice)
 	case shim.Down:
 		p.mu.Lock()
 		p.epoch++

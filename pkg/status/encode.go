@@ -91,6 +91,7 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 		PID: pid(s.PID), StartedAt: instant(s.StartedAt), ReadyAt: instant(s.ReadyAt),
 		Conditions: conditions(s.Conditions, d.Valid, origin.Generation),
 		Health:     health(s),
+		Said:       said(s.Said),
 		StopState:  s.StopState, StopDeadline: instant(s.StopDeadline), NextRestartAt: instant(s.NextRestartAt),
 		PendingRestart: s.PendingRestart, Failure: s.Failure,
 		FailureGroups: s.FailureGroups,
@@ -139,6 +140,14 @@ func conditions(known []child.ConditionState, v Validity, generation uint64) []c
 		all[i].LastTransitionTime = all[i].LastTransitionTime.UTC()
 	}
 	return all
+}
+
+// said is null while it said nothing.
+func said(s child.Said) *child.Said {
+	if s == (child.Said{}) {
+		return nil
+	}
+	return &s
 }
 
 // health is what the probes found. Without a probe a process that runs passes. A

@@ -39,6 +39,7 @@ type Child struct {
 
 	Conditions     []child.ConditionState  `json:"conditions"`
 	Health         Health                  `json:"health"`
+	Said           *child.Said             `json:"said,omitempty"`           // of itself, on its notify socket
 	RestartLimit   *child.RestartLimitUse  `json:"restart_limit"`            // null: none is set
 	FailureGroups  []child.FailureGroupUse `json:"failure_groups,omitempty"` // a supervisor's
 	NextRestartAt  *time.Time              `json:"next_restart_at"`

@@ -142,6 +142,7 @@ type Snapshot struct {
 
 	// What the probes of the newest attempt found; zero without one.
 	Liveness, Readiness ProbeState
+	Said                Said // of itself
 
 	// WaitsFor names what a Pending child waits for, for people: "payments/db
 	// (ready)", "a free start slot".

@@ -45,6 +45,7 @@ func (t *Tree) attemptExited(s *state, ev Exited) {
 		kind = s.stop.unwellKind
 	}
 	e := t.exitReport(s, ev, kind)
+	lastWords(e, s.live.said)
 	f := t.fact(s, ChildExited, e.Reason)
 	f.PID, f.Exit = e.PID, e
 	t.ended(s, e)

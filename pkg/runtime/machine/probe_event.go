@@ -47,6 +47,16 @@ type Notified struct {
 	Heartbeat bool          // WATCHDOG=1
 	Broken    bool          // WATCHDOG=trigger: it asks to be replaced
 	Every     time.Duration // WATCHDOG_USEC=: from now on the longest time between two heartbeats
+
+	Reloading, Stopping bool // with Ready: what it does instead
+	Status              *string
+	Extend              time.Duration // EXTEND_TIMEOUT_USEC=
+	Errno               int
+	ExitStatus          string
+	Refusals            int // messages, or parts of one, that were refused
+	Refused             string
+
+	Whole bool // it is the sum of all that was said, not news
 }
 
 func (Probe) effect()       {}

@@ -110,7 +110,10 @@ func (t *Tree) failAs(s *state, kind child.ExitKind, why string) {
 // notified is what an attempt says of itself.
 func (t *Tree) notified(ev Notified) {
 	s, ok := t.children[ev.Key.ID]
-	if !ok || s.key() != ev.Key || !s.hasAttempt() || s.stop != nil {
+	if !ok || s.key() != ev.Key || !s.hasAttempt() {
+		return
+	}
+	if t.heard(s, ev); s.stop != nil {
 		return
 	}
 	if ev.Ready != nil {

@@ -28,6 +28,7 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 		Generation: s.generation, Attempt: s.attempt, RestartCount: s.restartCount(),
 		PID: s.live.pid, StartedAt: s.live.startedAt, Ready: s.live.ready, ReadyAt: s.live.readyAt,
 		Liveness: s.live.liveness.shown, Readiness: s.live.readiness.shown,
+		Said:          s.live.said,
 		WaitsFor:      s.waits,
 		QueuePlace:    place,
 		CannotRun:     s.cannotRun(),

@@ -89,7 +89,9 @@ type attempt struct {
 	readiness, liveness probing
 	deadline            moment // when it must be ready; set only before it ever was
 
-	over  bool   // its end is known and dealt with before the step ends: no signal reaches it
+	over bool       // its end is known and dealt with before the step ends: no signal reaches it
+	said child.Said // of itself
+
 	seen  bool   // this tree itself heard that it runs, not only an earlier one
 	epoch uint64 // the connection in which it was last heard of
 

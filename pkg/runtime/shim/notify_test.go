@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // tells says each of its arguments on its notify socket, with lines for commas,
@@ -198,4 +197,3 @@ func TestWordsAreFitForATerminal(t *testing.T) {
 		t.Errorf("%+v, want three refusals", n)
 	}
 }
-

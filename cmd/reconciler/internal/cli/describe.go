@@ -107,6 +107,7 @@ func (p describer) facts(c *status.Child) {
 	if c.Kind != child.Supervisor {
 		fact("Process", p.processText(c))
 		fact("Ready", p.readyText(c))
+		fact("Says of itself", saidText(c.Said))
 		fact("Attempt", fmt.Sprintf("%d (generation %d, %s)", c.Attempt, c.Generation, count(int(c.RestartCount), "restart")))
 	}
 	if l := c.RestartLimit; l != nil {
@@ -119,6 +120,27 @@ func (p describer) facts(c *status.Child) {
 		fact("Updated", moment(*c.UpdatedAt, p.now))
 	}
 	p.table(rows)
+}
+
+// saidText is what a child said on its notify socket.
+func saidText(s *child.Said) string {
+	if s == nil {
+		return ""
+	}
+	var parts []string
+	if s.Status != "" {
+		parts = append(parts, s.Status)
+	}
+	switch {
+	case s.Reloading:
+		parts = append(parts, "reloading")
+	case s.Stopping:
+		parts = append(parts, "stopping")
+	}
+	if s.Refusals > 0 {
+		parts = append(parts, count(s.Refusals, "message")+" refused: "+s.Refused)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func manifestText(m status.Manifest) string {

@@ -1,0 +1,16 @@
+package child
+
+// Said is what the newest attempt said of itself on its notify socket, as
+// sd_notify(3) defines it. The zero value: nothing.
+type Said struct {
+	Status     string `json:"status,omitempty"` // STATUS=: one line of text, for people
+	Reloading  bool   `json:"reloading,omitempty"`
+	Stopping   bool   `json:"stopping,omitempty"`
+	Errno      int    `json:"errno,omitempty"`
+	ExitStatus string `json:"exit_status,omitempty"`
+
+	// Refusals counts messages, or parts of them, that were not heard: of
+	// strangers, too long, not understood. Refused says why the last one was not.
+	Refusals int    `json:"refusals,omitempty"`
+	Refused  string `json:"refused,omitempty"`
+}
