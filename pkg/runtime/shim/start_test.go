@@ -165,7 +165,8 @@ func TestStartIntoAPopulatedCgroupIsRefused(t *testing.T) {
 	}
 
 	_ = squatter.signal(unix.SIGKILL)
-	b.until("the cgroup is empty", func() bool { return b.gone(squatter.pid) })
+	g := &groups{base: filepath.Dir(dir)}
+	b.until("the cgroup is empty", func() bool { return b.gone(squatter.pid) && !g.populated(filepath.Base(dir)) })
 	squatter.close()
 	b.run(k, stay)
 	b.client.Signal(k, "SIGKILL", true)
