@@ -80,7 +80,7 @@ func New(o Options) *cobra.Command {
 	root.AddCommand(
 		a.runCommand(), a.shimCommand(),
 		a.validateCommand(), a.diffCommand(), a.reconcileCommand(),
-		a.getCommand(), a.treeCommand(), a.whyCommand(), a.describeCommand(), a.logsCommand(), a.eventsCommand(),
+		a.getCommand(), a.treeCommand(), a.topCommand(), a.whyCommand(), a.describeCommand(), a.logsCommand(), a.eventsCommand(),
 		a.restartCommand(), a.pauseCommand(), a.resumeCommand(), a.quarantineCommand(), a.signalCommand(), a.removeCommand(),
 		a.waitCommand(), a.healthCommand(), a.shutdownCommand(),
 		a.importCommand(), a.schemaCommand(), a.versionCommand(),

@@ -190,6 +190,8 @@ func TestWrongUseExitsWithTwo(t *testing.T) {
 		"a form that does not exist":     {[]string{"get", "-o", "xml"}, `--output "xml": want table, wide, json, yaml, name, jsonpath=`},
 		"a template that is none":        {[]string{"get", "-o", "jsonpath={.phase"}, "is no template (unclosed action)"},
 		"an empty template":              {[]string{"get", "-o", "jsonpath="}, "is no template"},
+		"a sort that is not there":       {[]string{"top", "--sort", "luck"}, `--sort "luck": want cpu, mem, restarts, age, name`},
+		"a top that never rests":         {[]string{"top", "--every", "1ms"}, "want at least 100ms"},
 		"a colour that is not there":     {[]string{"get", "--color", "blue"}, `--color "blue": want auto, always, never`},
 		"a percentage over 100":          {[]string{"run", "--max-removals", "101%"}, "want a percentage from 0% to 100%"},
 		"removals that are no number":    {[]string{"diff", "--max-removals", "half"}, "want a number such as 20"},
