@@ -33,6 +33,10 @@ func benchTree(b *testing.B) (*Tree, []child.Key) {
 // rest, start; each with its Ready. An op is three steps.
 func BenchmarkStep(b *testing.B) {
 	t, keys := benchTree(b)
+	benchRestarts(b, t, keys)
+}
+
+func benchRestarts(b *testing.B, t *Tree, keys []child.Key) {
 	code := 1
 	var now Instant
 	var wall time.Time

@@ -19,7 +19,15 @@
 //     rely on them. Restore builds the same tree from the newest records, and
 //     the Adopted that follows brings it in line with the processes that live.
 //   - No step looks at all children, except those for Adopted, Detached, ShutdownTree
-//     and HurryUp.
+//     and HurryUp. What makes several children of a folder restart together looks at
+//     those, and so does each end of a rest among them; the quarantine of a failure
+//     group looks at the members of its folder.
+//
+// A folder is a supervisor, a child without a process. Its members are indexed, and
+// five files hold the rules among them: members.go who they are and in which order
+// they start, regroup.go restarts of several, budget.go limits that are shared and
+// what becomes of who uses them up, sidecar.go children tied to another one, and
+// critical.go whose trouble is everybody's.
 //
 // Event and Effect are the two closed sets at its border. One loop, in package
 // runtime, feeds the tree and carries out what it leaves.

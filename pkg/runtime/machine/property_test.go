@@ -15,6 +15,7 @@ import (
 type host struct {
 	*world
 	rt    *rapid.T
+	ids   []child.ID
 	asked []Start // not answered yet
 	live  map[child.ID]child.Key
 	deaf  map[child.ID]bool         // children that only SIGKILL ends
@@ -29,7 +30,7 @@ type host struct {
 func newHost(rt *rapid.T) *host {
 	h := &host{
 		world: &world{t: rt, cfg: Config{StartSlots: 2, Seed: rapid.Uint64().Draw(rt, "seed")}, specs: map[child.ID]*child.Spec{}},
-		rt:    rt, live: map[child.ID]child.Key{}, deaf: map[child.ID]bool{}, dying: map[child.ID]bool{},
+		rt:    rt, ids: propertyIDs, live: map[child.ID]child.Key{}, deaf: map[child.ID]bool{}, dying: map[child.ID]bool{},
 		ended: map[child.Key]Exited{}, times: map[child.ID][]Instant{}, fresh: map[child.ID]bool{},
 		limit: map[child.ID]*child.Spec{}, known: map[child.Key]child.Phase{},
 	}
@@ -134,7 +135,7 @@ func (h *host) end(id child.ID, code int) {
 func (h *host) reconnect() {
 	h.asked = nil // lost with the old connection
 	var ev Adopted
-	for _, id := range propertyIDs {
+	for _, id := range h.ids {
 		if key, ok := h.live[id]; ok {
 			ev.Processes = append(ev.Processes, h.processOf(key))
 		}
@@ -208,7 +209,7 @@ func (h *host) calm() {
 			h.live[s.Key.ID], h.deaf[s.Key.ID] = s.Key, false
 			h.tell(Started{h.processOf(s.Key)})
 		case len(h.dying) > 0:
-			for _, id := range propertyIDs {
+			for _, id := range h.ids {
 				if h.dying[id] {
 					h.end(id, 0)
 				}
@@ -297,7 +298,7 @@ func TestShutdownEndsEverything(t *testing.T) {
 }
 
 func (h *host) shutdownStep() {
-	for _, id := range propertyIDs {
+	for _, id := range h.ids {
 		if h.dying[id] {
 			h.end(id, 0)
 			return
