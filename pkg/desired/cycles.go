@@ -40,9 +40,9 @@ func (m *merger) revert(id child.ID, field, reason, hint string) bool {
 	}
 	bad.Reason, bad.Hint = reason, hint
 	m.next.Problems = append(m.next.Problems, bad)
-	if m.before[id] != nil {
+	if before := m.before[id]; before != nil && before.Spec.Kind != child.Supervisor {
 		m.stay(id, []Problem{bad})
-	} else {
+	} else { // new, or a folder until now: nothing to go back to
 		delete(m.entries, id)
 	}
 	return true

@@ -29,6 +29,8 @@ func drawTree(t *rapid.T, label string) map[string]string {
 				text += "dependencies: [" + name.Draw(t, "dependency") + "]\n"
 			case 2:
 				text += "command: [" + name.Draw(t, "command") + "]\n"
+			case 3:
+				text += "work_role: sidecar\nsidecar_of: " + name.Draw(t, "primary") + "\n"
 			}
 		}
 		files[fmt.Sprintf("%sf%d.yaml", folder.Draw(t, "folder"), i)] = text
@@ -115,6 +117,9 @@ func TestEntriesAreWellFormed(t *testing.T) {
 				if s, ok := set.Get(folder); !ok || s.Spec.Kind != child.Supervisor {
 					t.Fatalf("%s stands in %s, which is no supervisor", e.ID, folder)
 				}
+			}
+			if primary, ok := set.Get(e.Spec.SidecarOf); ok && (primary.Spec.SidecarOf != "" || primary.Spec.Kind == child.Supervisor) {
+				t.Fatalf("%s is a sidecar of %s, which is %s", e.ID, primary.ID, primary.Spec.Kind)
 			}
 			if e.Origin.Generation == 0 || e.Origin.Hash != e.Spec.Hash() {
 				t.Fatalf("the origin of %s is %+v, its hash %s", e.ID, e.Origin, e.Spec.Hash())

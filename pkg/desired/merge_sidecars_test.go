@@ -76,6 +76,19 @@ func TestPrimaryThatWaitsForItsSidecarIsACircle(t *testing.T) {
 	}
 }
 
+// Looking for circles ends also where what was in force under a name was a folder.
+func TestFolderThatBecomesAChildOfACircleIsNotWaitedForForever(t *testing.T) {
+	last := firstLook(t, map[string]string{"web/x.yaml": "name: x", "db.yaml": "name: db"})
+
+	for _, text := range []string{"name: web\ndependencies: [db]", "name: web" + asSidecar + "db"} {
+		got := Merge(last, seenOf(map[string]string{"web.yaml": text, "db.yaml": "name: db\ndependencies: [web]"}), Policy{})
+
+		if diff := cmp.Diff([]child.ID{"db"}, leaves(got)); diff != "" || len(got.Problems) != 2 {
+			t.Errorf("%q: problems %v, children (-want +got):\n%s", text, texts(got), diff)
+		}
+	}
+}
+
 func TestSidecarsOfEachOtherAreBothRefused(t *testing.T) {
 	got := Merge(nil, seenOf(map[string]string{"a.yaml": "name: a" + asSidecar + "b", "b.yaml": "name: b" + asSidecar + "a", "c.yaml": "name: c"}), Policy{})
 
