@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,4 +170,43 @@ func BenchmarkWake(b *testing.B) {
 	}
 	cancel()
 	<-done
+}
+
+// BenchmarkStuckFollowers is the append of an entry while followers do not come
+// to read; of-alone is that as a multiple of the same without them.
+func BenchmarkStuckFollowers(b *testing.B) {
+	for _, followers := range []int{10, 100} {
+		b.Run(fmt.Sprintf("followers=%d", followers), func(b *testing.B) {
+			dir := b.TempDir()
+			f := diary(b, dir)
+			note(b, f, "a")
+			ctx, cancel := context.WithCancel(b.Context())
+			var all, reading sync.WaitGroup
+			for range followers {
+				reading.Add(1)
+				all.Go(func() {
+					for range Follow(ctx, dir, Options{}) {
+						reading.Done()
+						<-ctx.Done()
+						return
+					}
+				})
+			}
+			reading.Wait()
+
+			for b.Loop() {
+				note(b, f, "a")
+			}
+			with := b.Elapsed()
+			cancel()
+			all.Wait()
+
+			alone := diary(b, b.TempDir())
+			begun := time.Now()
+			for range b.N {
+				note(b, alone, "a")
+			}
+			b.ReportMetric(float64(with)/float64(time.Since(begun)), "of-alone")
+		})
+	}
 }
