@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/usage"
@@ -127,7 +127,7 @@ func (a *app) topOnce(ctx context.Context, f topFlags, out io.Writer) error {
 // was before.
 func (a *app) topLive(ctx context.Context, f topFlags, in io.Reader, out io.Writer) error {
 	m := &topModel{flags: f, look: func() (topLook, error) { return a.topLook(f) }, coloured: a.colours(out)}
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithAltScreen())
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out))
 	_, err := p.Run()
 	switch {
 	case ctx.Err() != nil:

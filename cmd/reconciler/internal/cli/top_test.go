@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/usage"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -43,13 +43,13 @@ func TestTopShowsTheUseSinceTheLastLookSortedByKey(t *testing.T) {
 	m.Update(looked{topLook: before})
 	m.Update(looked{topLook: now})
 
-	golden(t, "top", m.View())
+	golden(t, "top", m.screen())
 
 	for key, want := range map[string]string{"c": "web cache worker", "m": "cache web worker", "r": "worker cache web", "a": "cache web worker", "n": "cache web worker"} {
-		m.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(key)})
+		m.Update(tea.KeyPressMsg{Code: rune(key[0]), Text: key})
 
 		var names []string
-		for _, line := range strings.Split(m.View(), "\n")[2:5] {
+		for _, line := range strings.Split(m.screen(), "\n")[2:5] {
 			names = append(names, strings.Fields(line)[0])
 		}
 		if strings.Join(names, " ") != want {
@@ -66,14 +66,14 @@ func TestTopFitsItsTerminal(t *testing.T) {
 
 	m.Update(tea.WindowSizeMsg{Width: 80, Height: 4})
 
-	lines := strings.Split(m.View(), "\n")
+	lines := strings.Split(m.screen(), "\n")
 	if len(lines) != 4 || lines[3] != "and 2 more" {
 		t.Errorf("in 4 lines the view is %q; want one row and how many more there are", lines)
 	}
 }
 
 func TestTopEndsWithAKeyOrAnError(t *testing.T) {
-	for _, key := range []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("q")}, {Type: tea.KeyEsc}, {Type: tea.KeyCtrlC}} {
+	for _, key := range []tea.KeyPressMsg{{Code: 'q', Text: "q"}, {Code: tea.KeyEscape}, {Code: 'c', Mod: tea.ModCtrl}} {
 		m := &topModel{}
 
 		_, cmd := m.Update(key)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 )
 
 // topSorts are the ways to sort, with the key for each; the order within equal
@@ -70,7 +70,7 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
-	case tea.KeyMsg:
+	case tea.KeyPressMsg:
 		return m, m.key(msg.String())
 	case looked:
 		if m.err = msg.err; m.err != nil {
@@ -99,8 +99,15 @@ func (m *topModel) key(key string) tea.Cmd {
 	return nil
 }
 
-// View is the whole screen: a line about all, the table as far as it fits.
-func (m *topModel) View() string {
+// View is the screen; what was on it before comes back at the end.
+func (m *topModel) View() tea.View {
+	v := tea.NewView(m.screen())
+	v.AltScreen = true
+	return v
+}
+
+// screen is a line about all, and the table as far as it fits.
+func (m *topModel) screen() string {
 	if m.now.at.IsZero() {
 		return "looking…\n"
 	}
