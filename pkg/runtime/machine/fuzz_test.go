@@ -23,25 +23,33 @@ func FuzzTree(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Fuzz(runFuzzWorld)
+	f.Fuzz(func(t *testing.T, data []byte) { runFuzzWorld(t, data) })
 }
 
 // TestRandomEventsKeepEveryInvariant is the same without the fuzzer: fast, and
 // the same events each time.
 func TestRandomEventsKeepEveryInvariant(t *testing.T) {
 	const worlds = 3000
+	accepted := map[Verb]int{}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range worlds {
 		data := make([]byte, 100+rng.IntN(1500))
 		for i := range data {
 			data[i] = byte(rng.Uint32())
 		}
-		runFuzzWorld(t, data)
+		for verb, n := range runFuzzWorld(t, data).accepted {
+			accepted[verb] += n
+		}
+	}
+	for _, verb := range []Verb{Add, Update, Replace, Remove, Restart, Pause, Resume, Quarantine, SendSignal, ShutdownTree, HurryUp, Leave} {
+		if accepted[verb] < 20 {
+			t.Errorf("%s was accepted %d times; the test hardly goes there: %v", verb, accepted[verb], accepted)
+		}
 	}
 }
 
-func runFuzzWorld(t *testing.T, data []byte) {
-	w := &fuzzWorld{t: t, data: data, highest: map[child.Key]child.Key{}}
+func runFuzzWorld(t *testing.T, data []byte) *fuzzWorld {
+	w := &fuzzWorld{t: t, data: data, highest: map[child.Key]child.Key{}, accepted: map[Verb]int{}}
 	w.cfg = Config{StartSlots: 2, Seed: 1, ExitOnCritical: w.byte()%8 == 1}
 	w.tree = New(w.cfg)
 	for len(w.data) > 0 {
@@ -51,6 +59,7 @@ func runFuzzWorld(t *testing.T, data []byte) {
 		}
 	}
 	w.goDown()
+	return w
 }
 
 // fuzzWorld makes events of bytes and remembers what it saw.
@@ -64,6 +73,8 @@ type fuzzWorld struct {
 	records []Record
 	highest map[child.Key]child.Key // the newest key that was started, by ID and role
 	command int
+
+	accepted map[Verb]int
 }
 
 var fuzzIDs = []child.ID{"a", "b", "c", "f", "f/d", "f/e", "f/g", "f/g/h", "root"}
@@ -92,6 +103,11 @@ func (w *fuzzWorld) step(ev Event) {
 	before, told := phasesOf(w.tree), len(w.tree.out.facts)
 	w.tree.Step(w.now, w.wall(), ev)
 	checkFacts(w.t, before, phasesOf(w.tree), w.tree.out.facts[told:])
+	for _, f := range w.tree.out.facts[told:] {
+		if f.Kind == CommandAccepted {
+			w.accepted[f.Command.Verb]++
+		}
+	}
 	if err := w.tree.Check(); err != nil {
 		w.t.Fatalf("after %T %+v: %v", ev, ev, err)
 	}
@@ -269,6 +285,10 @@ func (w *fuzzWorld) commandEvent() Event {
 		c.Verb = HurryUp
 	case 79:
 		c.Cause.Reason = " "
+	case 80:
+		c.Verb = Leave
+	case 81:
+		c.Signal = "SIGNONSENSE"
 	}
 	if c.Verb == Add || c.Verb == Update || c.Verb == Replace {
 		c.Spec, c.Origin = w.spec(c.Child), child.Origin{Generation: uint64(w.byte() % 4)}
