@@ -113,7 +113,7 @@ func (t *Tree) childCommand(s *state, c Command) Reply {
 }
 
 func needsProcess(v Verb) bool {
-	return v == Restart || v == Pause || v == Quarantine || v == SendSignal
+	return v == Pause || v == Quarantine || v == SendSignal
 }
 
 // blank names the field of a cause that says nothing.
@@ -197,6 +197,9 @@ func (t *Tree) remove(s *state, c Command) Reply {
 func (t *Tree) restart(s *state, c Command) Reply {
 	if s.spec.Suspend {
 		return refused(ErrInvalid, suspended(s))
+	}
+	if s.isSupervisor() && !s.hasAttempt() {
+		return t.restartFolder(s, c.Cause)
 	}
 	if p := s.pendingRestart; p != nil {
 		return t.conflict(s, p, c.Cause)

@@ -274,6 +274,9 @@ func (t *truth) commanded(tree *machine.Tree, c machine.Command) {
 		}
 	case machine.Replace, machine.Restart:
 		f.mayStop = true
+		if c.Verb == machine.Restart && snap.Spec.Kind == child.Supervisor {
+			t.folderCommanded(tree, c.Child)
+		}
 	}
 }
 

@@ -95,6 +95,17 @@ func (t *truth) ruled(id child.ID, spec *child.Spec) {
 	}
 }
 
+// folderCommanded is called when a supervisor is restarted by command: it may stop
+// what is in it, also after a crash, and ends the rests of it.
+func (t *truth) folderCommanded(tree *machine.Tree, folder child.ID) {
+	t.strict[folder] = true
+	for _, id := range tree.IDs() {
+		if slices.Contains(above(id), folder) {
+			t.touched[id] = t.s.now
+		}
+	}
+}
+
 // mayRegroup lets an attempt be stopped for the sake of others.
 func (t *truth) mayRegroup(f *fate) {
 	allowed := t.downByItself || t.sidecars[f.key.ID] ||

@@ -170,3 +170,20 @@ func TestAFailureGroupThatIsUsedUpTouchesNoOther(t *testing.T) {
 		t.Errorf("f/a is held by %+v; f/c lives: %v", held.Hold, lives(pids["f/c"]))
 	}
 }
+
+func TestARestartOfAFolderRestartsItsMembersTogether(t *testing.T) {
+	r := newRig(t)
+	pids := r.folder(&child.Spec{Strategy: child.OneForOne})
+
+	out, err := r.Restart(t.Context(), "f", alice)
+	r.must(err)
+
+	r.restarted(pids, "f/a", "f/b", "f/c")
+	events := r.awaitLines("events", 9)
+	if got := slices.Sorted(slices.Values(events[3:6])); !slices.Equal(got, []string{"stop:a", "stop:b", "stop:c"}) {
+		t.Errorf("events %v; want all stopped before the first starts", events)
+	}
+	if kinds := r.kinds("f/b", string(out.CommandID)); out.Decision != machine.QueuedAfterStop || !slices.Contains(kinds, machine.ChildExited) {
+		t.Errorf("answered %s; the story of f/b: %v", out.Decision, kinds)
+	}
+}
