@@ -14,7 +14,7 @@ var unenforced = []struct {
 	used  func(*child.Spec) bool
 }{
 	{"command_permissions", func(s *child.Spec) bool { return s.CommandPermissions != nil }},
-	{"reload", func(s *child.Spec) bool { return s.Reload != nil }},
+
 	{"resource_limits", func(s *child.Spec) bool { return s.ResourceLimits != nil }},
 	{"run_as.no_new_privs", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.NoNewPrivs }},
 	{"run_as.umask", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.Umask != "" }},

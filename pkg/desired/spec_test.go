@@ -176,7 +176,7 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}, Timeout: seconds(61)},
 		Tags: []string{"fast", "mail"},
 		NotEnforced: []string{"command_permissions", "dependencies[1].restart", "environment[0].secret_ref",
-			"reload", "resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
+			"resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
 	}
 
 	got := specOf(t, everyField)

@@ -114,7 +114,12 @@ func (e *Embedded) open() error {
 	if e.shim != nil {
 		probing.Exec = e.shim.Exec
 	}
+	var files func(*child.Spec) []child.FileHash
+	if e.shim != nil {
+		files = e.shim.Files
+	}
 	e.runtime, err = New(Config{
+		Files:     files,
 		Processes: e.processes, Records: records, Restored: restored, Journal: facts,
 		Prober:     probe.New(probing),
 		StartSlots: o.StartSlots, Seed: rand.Uint64(), ExitOnCritical: o.ExitOnCritical, Log: o.Log,

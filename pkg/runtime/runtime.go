@@ -34,13 +34,17 @@ type Journal interface {
 
 // Config is what a Runtime is made of. Processes and Records are required.
 type Config struct {
-	Processes  Processes
-	Records    Recorder
-	Restored   []machine.Record // what an earlier run recorded
-	Journal    Journal          // may be nil
-	Prober     Prober           // nil: one that knows no captured output
-	StartSlots int              // starts under way at the same time
-	Seed       uint64           // of the jitter
+	Processes Processes
+	Records   Recorder
+	Restored  []machine.Record // what an earlier run recorded
+	Journal   Journal          // may be nil
+	Prober    Prober           // nil: one that knows no captured output
+	// Files are those that a child must be told about when they change, with their
+	// content now, sorted by path; nil: no child is told.
+	Files func(*child.Spec) []child.FileHash
+
+	StartSlots int    // starts under way at the same time
+	Seed       uint64 // of the jitter
 	Log        logr.Logger
 
 	// Run begins the IDs of all commands and must be another one for each run.
@@ -54,14 +58,16 @@ type Config struct {
 
 // Runtime is the loop around the tree. Make it with New, let it Run once.
 type Runtime struct {
-	cfg     Config
-	tree    *machine.Tree
-	board   *board
-	handle  *Handle
-	inbox   chan request
-	adopted chan struct{}
-	ended   chan struct{}
-	begun   time.Time // with its monotonic reading: the zero of machine.Instant
+	cfg    Config
+	tree   *machine.Tree
+	board  *board
+	handle *Handle
+	inbox  chan request
+
+	filesSeen chan machine.FilesSeen
+	adopted   chan struct{}
+	ended     chan struct{}
+	begun     time.Time // with its monotonic reading: the zero of machine.Instant
 
 	// Owned by the loop.
 	waiting   map[machine.CommandID]chan machine.Reply
@@ -105,13 +111,15 @@ func New(cfg Config) (*Runtime, error) {
 		tree: machine.Restore(machine.Config{
 			StartSlots: cfg.StartSlots, Seed: cfg.Seed, Run: cfg.Run, ExitOnCritical: cfg.ExitOnCritical,
 		}, 0, now, cfg.Restored),
-		board:   newBoard(),
-		inbox:   make(chan request, inboxSize),
-		adopted: make(chan struct{}),
-		ended:   make(chan struct{}),
-		begun:   now,
-		waiting: map[machine.CommandID]chan machine.Reply{},
-		state:   StateStarting,
+		board: newBoard(),
+		inbox: make(chan request, inboxSize),
+
+		filesSeen: make(chan machine.FilesSeen),
+		adopted:   make(chan struct{}),
+		ended:     make(chan struct{}),
+		begun:     now,
+		waiting:   map[machine.CommandID]chan machine.Reply{},
+		state:     StateStarting,
 	}
 	r.handle = &Handle{r: r}
 	r.board.publish(r.tree.IDs(), r.tree.Snapshot)
@@ -136,6 +144,7 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 	defer r.alarm.Stop()
 	r.tellOfItself(machine.RuntimeStarted, "")
 	defer r.startProber(ctx)()
+	defer r.startFiles(ctx)()
 	r.carryOut()
 	for !r.tree.Done() {
 		select {
@@ -144,6 +153,8 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 		case ev := <-r.cfg.Processes.Events():
 			r.step(ev)
 		case ev := <-r.cfg.Prober.Results():
+			r.step(ev)
+		case ev := <-r.filesSeen:
 			r.step(ev)
 		case <-r.alarm.C:
 			r.step(machine.Ticked{})

@@ -31,6 +31,7 @@ type ShimProcesses struct {
 	kick     chan struct{} // one slot: starts is not empty
 
 	probes probes
+	files  files
 	tasks  *task.Registry // nil: none
 
 	mu     sync.Mutex
@@ -134,6 +135,9 @@ func (p *ShimProcesses) resolve(ctx context.Context) {
 		p.starts = nil
 		p.mu.Unlock()
 		for _, s := range starts {
+			if s.Key.Role == child.Main && hasFiles(s.Spec) {
+				p.tell(ctx, machine.FilesSeen{Key: s.Key, Files: p.Files(s.Spec)}) // before it reads them
+			}
 			launch, err := p.host.launch(s)
 			if failed := p.pass(epoch, launch, err); failed {
 				p.tell(ctx, machine.StartFailed{Key: s.Key, Reason: err.Error(), At: time.Now()})

@@ -59,6 +59,7 @@ const (
 	ConditionDependenciesReady ConditionType = "DependenciesReady"
 	ConditionManifestValid     ConditionType = "ManifestValid"
 	ConditionCrashLooping      ConditionType = "CrashLooping"
+	ConditionReloadFailed      ConditionType = "ReloadFailed" // it ended, or was not ready, soon after a reload
 	ConditionNotEnforced       ConditionType = "NotEnforced"
 	ConditionTreeKill          ConditionType = "TreeKill" // False where only the process group can be killed
 	ConditionReconciling       ConditionType = "Reconciling"
@@ -142,7 +143,8 @@ type Snapshot struct {
 
 	// What the probes of the newest attempt found; zero without one.
 	Liveness, Readiness ProbeState
-	Said                Said // of itself
+	Said                Said       // of itself
+	Files               []FileHash // that it must be told about, as it knows them; sorted by path
 
 	// WaitsFor names what a Pending child waits for, for people: "payments/db
 	// (ready)", "a free start slot".

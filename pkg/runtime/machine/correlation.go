@@ -29,6 +29,8 @@ func (t *Tree) beginning(ev Event) string {
 		return ev.Key.Attempt().String()
 	case StartFailed:
 		return ev.Key.Attempt().String()
+	case FilesSeen:
+		return ev.Key.String()
 	case Adopted:
 		return t.connectionName(t.epoch + 1)
 	case Detached:

@@ -93,6 +93,8 @@ type Record struct {
 
 	PendingRestart *child.PendingRestart `json:"pending_restart,omitempty"`
 	Hook           *HookRecord           `json:"hook,omitempty"`
+	Files          []child.FileHash      `json:"files,omitempty"` // as the attempt knows them
+	ReloadFailed   string                `json:"reload_failed,omitempty"`
 
 	// What the probes of the newest attempt have found.
 	WasReady      bool                   `json:"was_ready,omitempty"` // it was ready once, whatever it is now

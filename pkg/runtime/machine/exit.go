@@ -46,6 +46,12 @@ func (t *Tree) attemptExited(s *state, ev Exited) {
 	}
 	e := t.exitReport(s, ev, kind)
 	lastWords(e, s.live.said)
+	if e.Kind != child.Cancelled {
+		if when := t.afterReload(s); when != "" {
+			t.blameReload(s, "it ended")
+			e.Reason += "; " + when
+		}
+	}
 	f := t.fact(s, ChildExited, e.Reason)
 	f.PID, f.Exit = e.PID, e
 	t.ended(s, e)

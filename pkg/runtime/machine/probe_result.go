@@ -75,6 +75,7 @@ func (t *Tree) becomeNotReady(s *state, why string) {
 	if !s.live.ready {
 		return
 	}
+	t.blameReload(s, "it was not ready")
 	s.live.ready, s.live.readyAt = false, time.Time{}
 	t.fact(s, ChildNotReady, why)
 	t.save(s)

@@ -13,8 +13,8 @@ func (t *Tree) record(s *state) Record {
 		return Record{ID: s.id, Gone: true, Incarnation: s.incarnation, Operation: s.operation, Phase: s.phase, Sync: s.sync}
 	}
 	r := Record{
-		Hook: s.hookRecord(),
-		ID:   s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
+		Hook: s.hookRecord(), Files: s.live.files, ReloadFailed: s.reloadFailed,
+		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
 		Operation: s.operation, Hold: s.hold, Phase: s.phase,
 		Generation: s.generation, Attempt: s.attempt, Fence: s.fence, Restarts: s.restartCount(),
 		PID: s.live.pid, StartedAt: s.live.startedAt,
@@ -94,7 +94,7 @@ func (t *Tree) restore(r Record) *state {
 		operation: r.Operation, hold: r.Hold, phase: r.Phase,
 		generation: r.Generation, attempt: r.Attempt,
 		lastDelay: r.LastDelay.Duration(), quick: r.Quick,
-		exits: slices.Clip(r.Exits), failure: r.Failure, updatedAt: r.UpdatedAt, correlation: r.Correlation,
+		exits: slices.Clip(r.Exits), failure: r.Failure, reloadFailed: r.ReloadFailed, updatedAt: r.UpdatedAt, correlation: r.Correlation,
 	})
 	s.fence = r.Fence
 	if r.Attempt > 0 {
@@ -177,6 +177,7 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 	s.live = attempt{pid: r.PID, startedAt: r.StartedAt, readyAt: r.ReadyAt, ready: !r.ReadyAt.IsZero()}
 	s.live.stale = r.Observed != r.Origin.Generation
 	restoreProbes(s, r)
+	s.live.files = r.Files
 	if s.live.pid == 0 && s.phase != child.Running {
 		t.ask(s)
 	}

@@ -29,6 +29,7 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 		PID: s.live.pid, StartedAt: s.live.startedAt, Ready: s.live.ready, ReadyAt: s.live.readyAt,
 		Liveness: s.live.liveness.shown, Readiness: s.live.readiness.shown,
 		Said:          s.live.said,
+		Files:         s.live.files,
 		WaitsFor:      s.waits,
 		QueuePlace:    place,
 		CannotRun:     s.cannotRun(),
@@ -70,6 +71,9 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 	if len(s.spec.Dependencies) > 0 || s.isSidecar() {
 		missing, undeclared := t.missing(s)
 		add(child.ConditionDependenciesReady, len(missing) == 0, dependenciesReason(len(missing), undeclared), waiting(missing))
+	}
+	if s.reloadFailed != "" {
+		add(child.ConditionReloadFailed, true, "AfterReload", s.reloadFailed)
 	}
 	if s.quick >= crashLoop && s.wanted() {
 		add(child.ConditionCrashLooping, true, crashLoopReason(s), crashLoopMessage(s))

@@ -46,6 +46,8 @@ type state struct {
 	part   part                 // in a restart of a group; zero: in none
 	again  bool                 // the run ended because this child did: the next one starts it
 
+	reloadFailed string // what went wrong after the last reload; "": nothing
+
 	exits      []*child.Exit // replaced as a whole, so that snapshots may share it
 	failure    *child.Failure
 	conditions []child.ConditionState // replaced as a whole
@@ -91,6 +93,10 @@ type attempt struct {
 
 	over bool       // its end is known and dealt with before the step ends: no signal reaches it
 	said child.Said // of itself
+
+	files      []child.FileHash // as it knows them; nil: not looked at yet
+	reloadedAt Instant
+	reloaded   string // which files changed; "": it was told of no change
 
 	seen  bool   // this tree itself heard that it runs, not only an earlier one
 	epoch uint64 // the connection in which it was last heard of

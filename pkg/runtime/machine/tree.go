@@ -97,6 +97,8 @@ func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
 		t.probed(ev)
 	case Notified:
 		t.notified(ev)
+	case FilesSeen:
+		t.filesSeen(ev)
 	case Ticked:
 		t.tick()
 	default:

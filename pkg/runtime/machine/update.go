@@ -50,6 +50,7 @@ func (t *Tree) adoptSpec(s *state, c Command) {
 	s.spec, s.origin = c.Spec, c.Origin
 	t.index(s)
 	t.reprobe(s, old)
+	s.reloadFailed = ""
 	t.forgetOldRestarts(s)
 	if s.part.in != nil {
 		t.recount(s.part.in)

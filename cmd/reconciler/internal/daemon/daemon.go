@@ -133,6 +133,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	}
 	counted := &countedFacts{Journal: facts}
 	rt, err := runtime.New(runtime.Config{
+		Files:     d.procs.Files,
 		Processes: d.procs, Records: records, Restored: restored, Journal: counted,
 		Prober: probe.New(probe.Config{
 			LogDir:  func(id child.ID) string { return filepath.Join(d.dirs.State, "logs", string(id)) },
