@@ -67,6 +67,9 @@ type Embedded struct {
 // Open takes the state directory and brings back what an earlier run recorded
 // there. Nothing runs before Run.
 func Open(o Options) (_ *Embedded, err error) {
+	if IsShim() {
+		return nil, errors.New("open runtime: this process was started to be the shim of its runtime: main must call IsShim first, and ServeShim then")
+	}
 	if o.StateDir == "" || o.Tasks == nil && !o.Processes {
 		return nil, errors.New("open runtime: it needs a StateDir, and Tasks or Processes")
 	}

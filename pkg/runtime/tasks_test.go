@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -370,6 +371,18 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 	}
 	e.Close()
 	e.Close() // twice is once
+}
+
+func TestAShimThatWouldRunTheProgramIsRefused(t *testing.T) {
+	args := os.Args
+	defer func() { os.Args = args }()
+	os.Args = []string{args[0], shimArgument, t.TempDir()}
+
+	_, err := Open(Options{StateDir: t.TempDir(), Tasks: task.NewRegistry()})
+
+	if err == nil || !strings.Contains(err.Error(), "main must call IsShim first") {
+		t.Errorf("Open = %v, want it to say what main forgot", err)
+	}
 }
 
 func TestNewSpecIsThatOfAManifestThatSaysNothing(t *testing.T) {
