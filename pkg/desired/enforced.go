@@ -29,11 +29,6 @@ func notEnforced(s *child.Spec) []string {
 			paths = append(paths, u.field)
 		}
 	}
-	for i, d := range s.Dependencies {
-		if d.Restart {
-			paths = append(paths, fmt.Sprintf("dependencies[%d].restart", i))
-		}
-	}
 	for i, v := range s.Environment {
 		if v.SecretRef != "" {
 			paths = append(paths, fmt.Sprintf("environment[%d].secret_ref", i))

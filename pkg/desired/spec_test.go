@@ -175,7 +175,7 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 		Hooks: &child.Hooks{PreStart: [][]string{{"./migrate", "--all"}, {"./a", "b c"}}, PostStart: [][]string{{"x"}},
 			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}, Timeout: seconds(61)},
 		Tags: []string{"fast", "mail"},
-		NotEnforced: []string{"command_permissions", "dependencies[1].restart", "environment[0].secret_ref",
+		NotEnforced: []string{"command_permissions", "environment[0].secret_ref",
 			"resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
 	}
 
@@ -493,22 +493,22 @@ func TestManifestTellsWhereItsFieldsStand(t *testing.T) {
 
 func TestFieldsThatNothingActsOnAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                "",
-		"criticality: optional":           "",
-		"criticality: critical":           "",
-		"dependencies: [db]":              "",
-		"run_as: {user: app}":             "",
-		"secrets: []":                     "",
-		"work_role: worker":               "",
-		"readiness: {}":                   "",
-		"readiness: {notify: true}":       "",
-		"readiness: {tcp: {port: 1}}":     "",
-		"health_check: {http: {port: 1}}": "",
-		"health_check: {exec: [x]}":       "",
-		"health_check: {heartbeat: true}": "",
-		"restart_limit: {}":               "",
-		"run_as: {umask: \"0027\"}":       "run_as.umask",
-		"dependencies: [x, {name: a, restart: true}, {name: y, restart: true}]": "dependencies[0].restart dependencies[2].restart",
+		"":                                         "",
+		"criticality: optional":                    "",
+		"criticality: critical":                    "",
+		"dependencies: [db]":                       "",
+		"run_as: {user: app}":                      "",
+		"secrets: []":                              "",
+		"work_role: worker":                        "",
+		"readiness: {}":                            "",
+		"readiness: {notify: true}":                "",
+		"readiness: {tcp: {port: 1}}":              "",
+		"health_check: {http: {port: 1}}":          "",
+		"health_check: {exec: [x]}":                "",
+		"health_check: {heartbeat: true}":          "",
+		"restart_limit: {}":                        "",
+		"run_as: {umask: \"0027\"}":                "run_as.umask",
+		"dependencies: [{name: a, restart: true}]": "",
 	} {
 		if got := strings.Join(specOf(t, "name: web\n"+text).NotEnforced, " "); got != want {
 			t.Errorf("NotEnforced of %q = %q, want %q", text, got, want)

@@ -86,7 +86,7 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 			Generation: origin.Generation, ObservedGeneration: s.Observed, Revision: origin.Revision,
 			ByRequest: origin.ByRequest,
 		},
-		Phase: s.Phase, WaitsFor: s.WaitsFor, QueuePlace: s.QueuePlace, Operation: s.Operation, Hold: hold(s.Hold),
+		Phase: s.Phase, WaitsFor: s.WaitsFor, PendingSince: instant(s.PendingSince), Waited: s.Waited, QueuePlace: s.QueuePlace, Operation: s.Operation, Hold: hold(s.Hold),
 		Generation: s.Generation, Attempt: s.Attempt, RestartCount: s.RestartCount,
 		PID: pid(s.PID), StartedAt: instant(s.StartedAt), ReadyAt: instant(s.ReadyAt),
 		Conditions: conditions(s.Conditions, d.Valid, origin.Generation),

@@ -25,6 +25,8 @@ type Child struct {
 	Phase         child.Phase      `json:"phase"`
 	WaitsFor      []string         `json:"waits_for,omitempty"`   // what a Pending child waits for
 	QueuePlace    int              `json:"queue_place,omitempty"` // in the queue for a start slot, when it came there
+	PendingSince  *time.Time       `json:"pending_since,omitempty"`
+	Waited        child.Seconds    `json:"waited_secs,omitempty"` // how long the newest attempt waited for its start
 	Operation     child.Operation  `json:"operation"`
 	Hold          *child.Hold      `json:"hold,omitempty"` // who paused or quarantined it, why and when
 	Generation    child.Generation `json:"generation"`

@@ -146,6 +146,11 @@ type Snapshot struct {
 	Said                Said       // of itself
 	Files               []FileHash // that it must be told about, as it knows them; sorted by path
 
+	// PendingSince is since when a Pending child waits, and Waited how long its
+	// newest attempt did before its start.
+	PendingSince time.Time
+	Waited       Seconds
+
 	// WaitsFor names what a Pending child waits for, for people: "payments/db
 	// (ready)", "a free start slot".
 	WaitsFor []string

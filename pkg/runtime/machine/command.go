@@ -215,6 +215,11 @@ func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 		t.idle(s)
 		return t.starts(s)
 	}
+	return t.renewAttempt(s, why, cause)
+}
+
+// renewAttempt replaces the attempt of a child that has one.
+func (t *Tree) renewAttempt(s *state, why Verb, cause child.Cause) Decision {
 	if s.pendingRestart == nil {
 		f := t.fact(s, RestartFenceEntered, cause.Reason)
 		f.Cause, f.Target = cause, s.fence

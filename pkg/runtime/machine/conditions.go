@@ -39,16 +39,6 @@ func waiting(things []string) string {
 	return "waits for " + strings.Join(things, ", ")
 }
 
-func dependenciesReason(missing int, undeclared bool) string {
-	switch {
-	case undeclared:
-		return "DependencyUndeclared"
-	case missing > 0:
-		return "DependencyNotReady"
-	}
-	return "DependenciesReady"
-}
-
 func crashLoopMessage(s *state) string {
 	return fmt.Sprintf("%d attempts in a row failed within %g s", s.quick, s.spec.Backoff.ResetAfter.Duration().Seconds())
 }

@@ -96,6 +96,12 @@ type Record struct {
 	Files          []child.FileHash      `json:"files,omitempty"` // as the attempt knows them
 	ReloadFailed   string                `json:"reload_failed,omitempty"`
 
+	// The wait for the newest attempt, and with which attempts of its dependencies
+	// it began, for those with restart.
+	PendingSince time.Time              `json:"pending_since,omitzero"`
+	Waited       child.Seconds          `json:"waited_secs,omitempty"`
+	Began        map[child.ID]child.Key `json:"began,omitempty"`
+
 	// What the probes of the newest attempt have found.
 	WasReady      bool                   `json:"was_ready,omitempty"` // it was ready once, whatever it is now
 	Readiness     *child.ProbeState      `json:"readiness,omitempty"`

@@ -138,6 +138,10 @@ func (t *Tree) fell(s *state, e *child.Exit) {
 	case t.shutdown != nil:
 		s.phase = child.Stopped // the next run starts it
 		t.rested(s, child.BackingOff)
+	case t.lacks(s): // it failed for want of a dependency: that is not held against it
+		s.lastDelay = 0
+		t.backOff(s, ran, e.Reason)
+		t.spread(s, string(s.id)+" ended: "+e.Reason)
 	case !t.countRestart(s):
 		t.quarantine(s, limitReason(s.spec.RestartLimit))
 	case !t.charge(s, e.Reason):

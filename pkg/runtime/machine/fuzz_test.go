@@ -321,7 +321,7 @@ func (w *fuzzWorld) spec(id child.ID) *child.Spec {
 	case 1:
 		on := fuzzIDs[int(b)%len(fuzzIDs)]
 		conditions := []child.Condition{child.WhenReady, child.WhenStarted, child.WhenCompleted}
-		s.Dependencies = []child.Dependency{{ID: on, Condition: conditions[int(b/8)%3]}, {ID: "nowhere", Condition: child.WhenReady}}[:1+b/128]
+		s.Dependencies = []child.Dependency{{ID: on, Condition: conditions[int(b/8)%3], Restart: b%3 == 0}, {ID: "nowhere", Condition: child.WhenReady}}[:1+b/128]
 	case 2:
 		s.Backoff = child.Backoff{}
 	case 3:

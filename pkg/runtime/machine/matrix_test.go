@@ -13,6 +13,10 @@ var situations = []struct {
 	lines []string
 }{
 	{"Pending, for a dependency", []string{"connect", "add a deps=b"}},
+	{"Pending, for a paused dependency", []string{"connect", "add b", "pause b", "refused b", "add a deps=b"}},
+	{"Running, after a dependency with restart", []string{"connect", "add b", "started b", "add a deps=b!", "started a"}},
+	{"Running, while that dependency is down", []string{"connect", "add b", "started b", "add a deps=b!", "started a", "exit b 1"}},
+	{"Backoff, for want of a dependency", []string{"connect", "add b", "started b", "add a deps=b backoff=5s..10s", "started a", "exit b 1", "exit a 1"}},
 	{"Pending, without a connection", []string{"add a"}},
 	{"Starting", []string{"connect", "add a"}},
 	{"Starting, busy", []string{"connect", "add a", "busy a"}},

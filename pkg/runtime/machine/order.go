@@ -1,14 +1,16 @@
 package machine
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 // offer is what the dependants of a child see of it.
-type offer struct{ started, ready, completed, there bool }
+type offer struct {
+	started, ready, completed, there bool
+	trouble                          trouble
+}
 
 // links visits the IDs of the children that a child waits for before it starts.
 func links(spec *child.Spec, visit func(child.ID)) {
@@ -58,6 +60,7 @@ func offering(s *state) offer {
 		ready:     s.live.ready,
 		completed: s.phase == child.Completed,
 		there:     s.phase.HasProcess(),
+		trouble:   troubleOf(s),
 	}
 }
 
@@ -81,25 +84,22 @@ func (t *Tree) satisfied(d child.Dependency) bool {
 	return s.live.ready
 }
 
-// missing names the dependencies of a child that are not satisfied, for people.
-func (t *Tree) missing(s *state) (names []string, undeclared bool) {
+// missing names the dependencies of a child that are not satisfied, for people,
+// and gives the reason for its condition; "" when none is missing.
+func (t *Tree) missing(s *state) (names []string, reason string) {
 	for _, d := range s.spec.Dependencies {
 		if t.satisfied(d) {
 			continue
 		}
-		condition := d.Condition
-		if condition == "" {
-			condition = child.WhenReady
-		}
-		name := fmt.Sprintf("%s (%s)", d.ID, condition)
-		if _, ok := t.children[d.ID]; !ok {
-			undeclared = true
-			name += ", which is declared nowhere"
-		}
-		names = append(names, name)
+		name, why := t.lack(d)
+		names, reason = append(names, name), graver(reason, why)
 	}
 	if name, nowhere := t.missingPrimary(s); name != "" {
-		names, undeclared = append(names, name), undeclared || nowhere
+		why := reasonNotReady
+		if nowhere {
+			why = reasonUndeclared
+		}
+		names, reason = append(names, name), graver(reason, why)
 	}
-	return names, undeclared
+	return names, reason
 }

@@ -77,6 +77,10 @@ func (h *host) countRestart(s Start) {
 		h.times[id], h.fresh[id] = nil, false
 		return
 	}
+	if len(s.Spec.Dependencies) > 0 { // restarts for its dependencies are not counted
+		h.times[id] = nil
+		return
+	}
 	h.times[id] = append(h.times[id], h.now)
 	if limit == nil {
 		return
@@ -162,10 +166,10 @@ func (h *host) act() {
 	id := rapid.SampledFrom(propertyIDs).Draw(h.rt, "child")
 	switch rapid.IntRange(0, 11).Draw(h.rt, "act") {
 	case 0, 1:
-		options := []string{"", "policy=transient", "policy=temporary", "limit=2/30s", "deps=a", "deps=b:started", "suspend=true", "backoff=0s..0s"}
+		options := []string{"", "policy=transient", "policy=temporary", "limit=2/30s", "deps=a", "deps=b:started", "deps=c!", "suspend=true", "backoff=0s..0s"}
 		verb := rapid.SampledFrom([]string{"add", "add", "update", "replace"}).Draw(h.rt, "verb")
 		option := rapid.SampledFrom(options).Draw(h.rt, "option")
-		if option == "" || option == "deps="+string(id) || option == "deps="+string(id)+":started" {
+		if option == "" || option == "deps="+string(id) || option == "deps="+string(id)+":started" || option == "deps="+string(id)+"!" {
 			option = "suspend=false"
 		}
 		h.command(verb, string(id), option)

@@ -25,6 +25,7 @@ func (t *Tree) record(s *state) Record {
 	if s.live.ready {
 		r.ReadyAt = s.live.readyAt
 	}
+	r.PendingSince, r.Waited, r.Began = s.pendingSince, child.Seconds(s.waited), s.began
 	t.recordProbes(s, &r)
 	if g := s.part.in; g != nil {
 		r.Group = &GroupRecord{Of: g.of, Reason: g.reason}
@@ -96,6 +97,7 @@ func (t *Tree) restore(r Record) *state {
 		lastDelay: r.LastDelay.Duration(), quick: r.Quick,
 		exits: slices.Clip(r.Exits), failure: r.Failure, reloadFailed: r.ReloadFailed, updatedAt: r.UpdatedAt, correlation: r.Correlation,
 	})
+	s.pendingSince, s.waited, s.began = r.PendingSince, r.Waited.Duration(), r.Began
 	s.fence = r.Fence
 	if r.Attempt > 0 {
 		s.fence = max(r.Fence, r.Generation+1)

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -28,8 +29,9 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 		Generation: s.generation, Attempt: s.attempt, RestartCount: s.restartCount(),
 		PID: s.live.pid, StartedAt: s.live.startedAt, Ready: s.live.ready, ReadyAt: s.live.readyAt,
 		Liveness: s.live.liveness.shown, Readiness: s.live.readiness.shown,
-		Said:          s.live.said,
-		Files:         s.live.files,
+		Said:         s.live.said,
+		Files:        s.live.files,
+		PendingSince: s.pendingSince, Waited: child.Seconds(s.waited),
 		WaitsFor:      s.waits,
 		QueuePlace:    place,
 		CannotRun:     s.cannotRun(),
@@ -69,8 +71,8 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 		list = append(list, healthy(s))
 	}
 	if len(s.spec.Dependencies) > 0 || s.isSidecar() {
-		missing, undeclared := t.missing(s)
-		add(child.ConditionDependenciesReady, len(missing) == 0, dependenciesReason(len(missing), undeclared), waiting(missing))
+		missing, reason := t.missing(s)
+		add(child.ConditionDependenciesReady, len(missing) == 0, cmp.Or(reason, "DependenciesReady"), waiting(missing))
 	}
 	if s.reloadFailed != "" {
 		add(child.ConditionReloadFailed, true, "AfterReload", s.reloadFailed)

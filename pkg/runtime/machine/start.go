@@ -87,6 +87,8 @@ func (t *Tree) start(s *state) {
 		s.fence++
 		s.attempt++
 		s.phase, s.live, s.stopState = child.Starting, attempt{epoch: t.epoch}, child.StopIdle
+		s.waited = ranFor(s.pendingSince, t.wall)
+		t.noteAttempts(s, false)
 		t.save(s)
 		t.fact(s, ChildStarting, "")
 	}

@@ -34,8 +34,12 @@ type state struct {
 	stop *stop   // set exactly in phase Stopping
 
 	stopState      child.StopState
-	pendingRestart *child.PendingRestart // only in phase Stopping, only when active
-	waits          []string              // what a child waits for that could start otherwise
+	pendingRestart *child.PendingRestart  // only in phase Stopping, only when active
+	pendingSince   time.Time              // set exactly in phase Pending
+	waited         time.Duration          // from there to the start of the newest attempt
+	deprived       bool                   // a dependency was missing during this rest
+	began          map[child.ID]child.Key // of the newest attempt, for each dependency with restart; replaced as a whole
+	waits          []string               // what a child waits for that could start otherwise
 
 	rest      moment        // set exactly in phase Backoff: when the rest is over
 	lastDelay time.Duration // the last rest, before jitter; 0: the next is the first

@@ -131,6 +131,7 @@ func (t *Tree) settle() {
 // conditions, its deadline, and what its dependants see of it.
 func (t *Tree) look(s *state) {
 	t.keepUp(s)
+	t.depend(s)
 	t.await(s)
 	t.arrange(s)
 	t.tellLimit(s)

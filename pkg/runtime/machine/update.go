@@ -51,6 +51,7 @@ func (t *Tree) adoptSpec(s *state, c Command) {
 	t.index(s)
 	t.reprobe(s, old)
 	s.reloadFailed = ""
+	t.noteAttempts(s, true)
 	t.forgetOldRestarts(s)
 	if s.part.in != nil {
 		t.recount(s.part.in)

@@ -163,7 +163,7 @@ func (w *world) commandOf(f []string) Command {
 	return c
 }
 
-// option changes a spec: policy=transient, suspend=true, supervisor, deps=a,b:started,
+// option changes a spec: policy=transient, suspend=true, supervisor, deps=a,b:started,c! (with restart),
 // limit=3/60s, backoff=100ms..10s, jitter=0.5, reset=30s, grace=5s, abort=1s, codes=0,3,
 // signal=SIGINT, command=x, not=field, strategy=one_for_all, group=mail:3/60s, tags=mail,web,
 // critical, sidecar=primary.
@@ -186,7 +186,8 @@ func (w *world) option(s *child.Spec, option string) {
 			if !found {
 				condition = "ready"
 			}
-			s.Dependencies = append(s.Dependencies, child.Dependency{ID: child.ID(id), Condition: child.Condition(condition)})
+			id, restart := strings.CutSuffix(id, "!")
+			s.Dependencies = append(s.Dependencies, child.Dependency{ID: child.ID(id), Condition: child.Condition(condition), Restart: restart})
 		}
 	case "limit":
 		n, window, _ := strings.Cut(value, "/")

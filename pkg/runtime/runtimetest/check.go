@@ -23,16 +23,17 @@ type fate struct {
 	mayStop   bool          // a command asked for its end
 	hookAt    time.Duration // when the brain decided to run its pre_stop hook; never: it did not
 	termAt    time.Duration // when the brain last decided to send its stop signal; never: it did not
-	begunAt   time.Duration
-	wasReady  bool     // it was shown as ready
-	failures  int      // of its liveness in a row, as the tree was told
-	unwell    bool     // that was once enough to end it
-	timedOut  bool     // and the brain decided to
-	regrouped bool     // it was allowed to be stopped only for the sake of others
-	killed    bool     // the brain decided to kill its whole tree
-	left      bool     // its exit was reported with the names of what still lived
-	loose     bool     // no shim could tell in time that it lives: it may end as a stray
-	maySignal []string // signals that an operator asked for
+	startedAt time.Duration // when the brain recorded its start
+	begunAt   time.Duration // and when its process was made
+	wasReady  bool          // it was shown as ready
+	failures  int           // of its liveness in a row, as the tree was told
+	unwell    bool          // that was once enough to end it
+	timedOut  bool          // and the brain decided to
+	regrouped bool          // it was allowed to be stopped only for the sake of others
+	killed    bool          // the brain decided to kill its whole tree
+	left      bool          // its exit was reported with the names of what still lived
+	loose     bool          // no shim could tell in time that it lives: it may end as a stray
+	maySignal []string      // signals that an operator asked for
 }
 
 // bound says that a child may not start more often than this: it was paused,
@@ -54,14 +55,15 @@ type truth struct {
 	s        *sim
 	fates    map[child.Key]*fate
 	order    []*fate
-	gone     map[child.ID]uint64         // incarnations that were removed, up to this one
-	newest   map[place]child.Key         // that was ever started
-	bounds   []bound                     // in force
-	pending  map[machine.CommandID]bound // in force once the command is answered
-	touched  map[child.ID]time.Duration  // the last command to each child
-	grace    map[child.ID]time.Duration  // the shortest that each child was ever given
-	deadline map[child.ID]time.Duration  // the same, for becoming ready
-	hurried  bool                        // grace is over for everybody
+	gone     map[child.ID]uint64            // incarnations that were removed, up to this one
+	newest   map[place]child.Key            // that was ever started
+	bounds   []bound                        // in force
+	pending  map[machine.CommandID]bound    // in force once the command is answered
+	touched  map[child.ID]time.Duration     // the last command to each child
+	grace    map[child.ID]time.Duration     // the shortest that each child was ever given
+	deadline map[child.ID]time.Duration     // the same, for becoming ready
+	hurried  bool                           // grace is over for everybody
+	follows  map[child.ID]map[child.ID]bool // the dependencies with restart that each child ever had
 
 	strict, limited map[child.ID]bool // supervisors that may stop what is in them; those with a limit
 	sidecars        map[child.ID]bool
@@ -73,7 +75,7 @@ func newTruth(s *sim) *truth {
 	return &truth{
 		s: s, fates: map[child.Key]*fate{}, gone: map[child.ID]uint64{}, newest: map[place]child.Key{},
 		pending: map[machine.CommandID]bound{}, touched: map[child.ID]time.Duration{},
-		grace: map[child.ID]time.Duration{}, deadline: map[child.ID]time.Duration{},
+		grace: map[child.ID]time.Duration{}, deadline: map[child.ID]time.Duration{}, follows: map[child.ID]map[child.ID]bool{},
 		downAt: -1, strict: map[child.ID]bool{}, limited: map[child.ID]bool{}, sidecars: map[child.ID]bool{},
 	}
 }
@@ -150,6 +152,11 @@ func (t *truth) written(rec machine.Record) {
 		}
 	}
 	t.failedHook(rec)
+	if rec.Phase == child.Starting {
+		if f := t.of(child.Key{ID: rec.ID, Incarnation: rec.Incarnation, Generation: rec.Generation}); f.startedAt == 0 {
+			f.startedAt = t.s.now
+		}
+	}
 	for _, e := range rec.Exits {
 		t.exitRecorded(child.Key{ID: rec.ID, Incarnation: rec.Incarnation, Generation: e.Generation}, e)
 	}
@@ -184,6 +191,7 @@ func (t *truth) exitRecorded(key child.Key, e *child.Exit) {
 	}
 	f.recorded, f.kind = true, e.Kind
 	t.mayRegroup(f)
+	t.mayFollow(f)
 	t.mayEnd(f) // the order to end it may have been lost, and it ended by itself
 	told := e.Code != nil || e.Signal != ""
 	switch {

@@ -38,6 +38,7 @@ func (t *truth) decided(b *brain, req machine.Signal) {
 	if ok && keyOf(snap) == req.Key {
 		t.mayRegroup(f)
 		t.mayEnd(f)
+		t.mayFollow(f)
 	}
 	switch {
 	case !ok: // it is gone in the same turn, or a stray of a child that is gone

@@ -116,8 +116,32 @@ func (t *truth) mayEnd(f *fate) {
 	t.s.count.Unwell++
 }
 
-// declared remembers the shortest deadline that a child was ever given.
+// mayFollow lets an attempt be stopped after a dependency with restart began a
+// newer attempt than it did itself. A folder has no process that could tell when:
+// one that was removed and added again is a newer one too.
+func (t *truth) mayFollow(f *fate) {
+	for on := range t.follows[f.key.ID] {
+		if b := t.s.brain; b != nil {
+			snap, ok := b.tree.Snapshot(on)
+			f.mayStop = f.mayStop || ok && snap.Spec.Kind == child.Supervisor
+		}
+		if newest := t.of(t.newest[place{id: on}]); newest.begun && newest.begunAt >= f.startedAt {
+			f.mayStop = true
+		}
+	}
+}
+
+// declared remembers what a child was ever told to follow, and the shortest
+// deadline that it was given.
 func (t *truth) declared(id child.ID, spec *child.Spec) {
+	for _, d := range spec.Dependencies {
+		if d.Restart {
+			if t.follows[id] == nil {
+				t.follows[id] = map[child.ID]bool{}
+			}
+			t.follows[id][d.ID] = true
+		}
+	}
 	if r := spec.Readiness; r != nil && r.Deadline > 0 {
 		if was, has := t.deadline[id]; !has || r.Deadline.Duration() < was {
 			t.deadline[id] = r.Deadline.Duration()

@@ -64,6 +64,9 @@ func (s *sim) upTo(most time.Duration) time.Duration {
 // of a schedule every new process is well-behaved.
 func (s *sim) habit(key child.Key) habit {
 	h := habit{life: never, stops: ending{signal: "SIGTERM"}, forkLife: never, readyAfter: s.upTo(50 * time.Millisecond), sickAfter: never}
+	if s.lag > 0 {
+		h.readyAfter, h.onStop = s.upTo(s.lag), s.upTo(s.lag)
+	}
 	if s.calm {
 		if key.Role != child.Main {
 			h.life = s.upTo(50 * time.Millisecond)
@@ -163,7 +166,7 @@ func (s *sim) randomSpec(id child.ID, before []child.ID) *child.Spec {
 	}
 	for _, on := range before {
 		if s.chance(25) && !slices.Contains(above(id), on) && on != child.RootSupervisor {
-			spec.Dependencies = append(spec.Dependencies, child.Dependency{ID: on, Condition: conditions[s.rng.IntN(3)]})
+			spec.Dependencies = append(spec.Dependencies, child.Dependency{ID: on, Condition: conditions[s.rng.IntN(3)], Restart: s.chance(30)})
 		}
 	}
 	s.randomTies(spec, before)

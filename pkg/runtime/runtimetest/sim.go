@@ -102,11 +102,12 @@ type sim struct {
 	skew     time.Duration // of the wall clock
 	fault    faults
 	habits   habits
-	calm     bool // new processes behave
-	hooked   int  // percent of specs with hooks
-	weak     bool // this host has no cgroups
-	thorough bool // look at what is slow to look at
-	exitInfo bool // this kernel tells the exit status of a process that another started
+	calm     bool          // new processes behave
+	hooked   int           // percent of specs with hooks
+	weak     bool          // this host has no cgroups
+	thorough bool          // look at what is slow to look at
+	exitInfo bool          // this kernel tells the exit status of a process that another started
+	lag      time.Duration // up to this they take to become ready and to stop; 0: as their habits say
 
 	kernel   *kernel
 	table    table

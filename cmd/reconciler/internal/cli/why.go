@@ -66,6 +66,8 @@ func waitText(c *status.Child, now time.Time) string {
 		return fmt.Sprintf(" (it came to the queue at place %d)", c.QueuePlace)
 	case c.NextRestartAt != nil:
 		return "; it starts at " + moment(*c.NextRestartAt, now) + " at the earliest"
+	case c.PendingSince != nil:
+		return ", since " + moment(*c.PendingSince, now)
 	}
 	return ""
 }
