@@ -27,5 +27,10 @@ func TestScripts(t *testing.T) {
 		Cmds:                scriptCommands(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			examples, err := filepath.Abs("../../docs/examples")
+			env.Setenv("EXAMPLES", examples)
+			return err
+		},
 	})
 }

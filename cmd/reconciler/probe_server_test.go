@@ -3,6 +3,7 @@ package main_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -17,8 +18,11 @@ import (
 // probeServer is a server for the scripts, run as
 //
 //	probe-server tcp|http|grpc PORT [FILE]
+//	probe-server hammer PORT FILE
 //
-// http is well as long as FILE exists, or always without one.
+// http is well as long as FILE exists, or always without one. hammer asks a web
+// server over and over, each time on a new connection, until FILE exists; it
+// writes what it is told to hammer.txt, and prints how many requests failed.
 func probeServer() {
 	if err := serveProbes(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "probe-server:", err)
@@ -36,6 +40,9 @@ func serveProbes(args []string) error {
 		}
 		_, err := os.Stat(args[2])
 		return err == nil
+	}
+	if args[0] == "hammer" {
+		return hammer("http://127.0.0.1:"+args[1]+"/health", args[2])
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:"+args[1])
 	if err != nil {
@@ -63,6 +70,39 @@ func serveProbes(args []string) error {
 		return s.Serve(l)
 	}
 	return errors.New("unknown server " + args[0])
+}
+
+func hammer(url, until string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	asked, failed, last := 0, 0, ""
+	for ; ; asked++ {
+		if _, err := os.Stat(until); err == nil {
+			fmt.Printf("asked: %d\nfailed: %d\n", asked, failed)
+			return nil
+		}
+		text, err := ask(client, url)
+		if err != nil {
+			failed++
+			fmt.Println(err)
+			continue
+		}
+		if text != last {
+			last = text
+			if err := os.WriteFile("hammer.txt", []byte(text), 0o666); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func ask(client *http.Client, url string) (string, error) {
+	r, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	return string(text), err
 }
 
 func cmdFreePort(ts *testscript.TestScript, _ bool, args []string) {
