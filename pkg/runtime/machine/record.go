@@ -7,6 +7,10 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
+// maxRecorded is how many restarts within a window outlive the process: a record is
+// written at each of them, and must not grow with a generous limit.
+const maxRecorded = 1000
+
 // record is the durable image of a child.
 func (t *Tree) record(s *state) Record {
 	if s.gone {
@@ -36,14 +40,14 @@ func (t *Tree) record(s *state) Record {
 			Sent: s.stop.sent, Unwell: s.stop.unwell, UnwellKind: s.stop.unwellKind, Hooked: s.stop.hooked,
 		}
 	}
-	for _, at := range s.restarts {
+	for _, at := range s.restarts[max(0, len(s.restarts)-maxRecorded):] {
 		r.RestartedAt = append(r.RestartedAt, t.wallOf(at))
 	}
 	for tag, restarts := range s.groups {
 		if r.GroupRestarts == nil {
 			r.GroupRestarts = map[string][]time.Time{}
 		}
-		for _, at := range restarts {
+		for _, at := range restarts[max(0, len(restarts)-maxRecorded):] {
 			r.GroupRestarts[tag] = append(r.GroupRestarts[tag], t.wallOf(at))
 		}
 	}
