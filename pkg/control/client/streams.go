@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,8 +54,8 @@ func (c *Client) Logs(ctx context.Context, id child.ID, o LogOptions, w io.Write
 // EventOptions say which part of the journal is wanted. The zero value is all of it.
 type EventOptions struct {
 	After  uint64    // only events with a higher sequence number; 0: from the oldest one on
-	Since  time.Time // only what was written from then on
-	Newest int       // of those, only the last so many; 0: all
+	Since  time.Time // only what was written from then on; not with After
+	Tail   int       // of those, only the last so many; 0: all
 	Child  child.ID  // only of this child; "": of all
 	Follow bool      // then go on with what comes, until ctx ends
 }
@@ -85,13 +86,13 @@ func (c *Client) Events(ctx context.Context, o EventOptions) iter.Seq2[json.RawM
 func (o EventOptions) query() url.Values {
 	q := url.Values{}
 	if o.After > 0 {
-		q.Set("after", strconv.FormatUint(o.After, 10))
+		q.Set("since", strconv.FormatUint(o.After, 10))
 	}
-	if !o.Since.IsZero() {
+	if !o.Since.IsZero() && o.After == 0 {
 		q.Set("since", o.Since.UTC().Format(time.RFC3339Nano))
 	}
-	if o.Newest > 0 {
-		q.Set("newest", strconv.Itoa(o.Newest))
+	if o.Tail > 0 {
+		q.Set("tail", strconv.Itoa(o.Tail))
 	}
 	if o.Child != "" {
 		q.Set("child", string(o.Child))
@@ -116,9 +117,10 @@ func lines(r io.Reader) iter.Seq2[json.RawMessage, error] {
 				yield(nil, fmt.Errorf("read events: %w", err))
 				return
 			}
-			var last control.ErrorBody
-			if json.Unmarshal(line, &last) == nil && last.Error.Message != "" {
-				yield(nil, &last.Error)
+			if bytes.HasPrefix(line, []byte(`{"error":`)) {
+				var last control.ErrorBody
+				err := json.Unmarshal(line, &last)
+				yield(nil, errors.Join(err, &last.Error))
 				return
 			}
 			if !yield(line[:len(line)-1], nil) {
