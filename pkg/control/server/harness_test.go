@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -163,7 +164,7 @@ func (h *house) write(name, text string) {
 }
 
 func (h *house) info() status.Info {
-	return status.Info{State: status.State(h.handle.Health().State), PID: 77, Version: "v0.0.0-test", LastReconcile: &status.Reconcile{}}
+	return status.Info{State: status.State(h.handle.Health().State), PID: 77, Version: "v0.0.0-test", LastReconcile: &status.Reconcile{Trigger: "start", Actions: map[string]int{}, Errors: []status.ReconcileError{}}}
 }
 
 func (h *house) reconcile(ctx context.Context, _ bool) (*status.Reconcile, error) {
@@ -255,3 +256,15 @@ const (
 var office = map[string]string{"web.yaml": web, "office/worker.yaml": worker}
 
 func myUID() int { return os.Getuid() }
+
+// panicLog keeps what net/http says of handlers that panic.
+type panicLog struct{ said text }
+
+func (p *panicLog) logger() *log.Logger { return log.New(&p.said, "", 0) }
+
+func (p *panicLog) text() string {
+	if s := p.said.String(); strings.Contains(s, "panic") {
+		return s
+	}
+	return ""
+}

@@ -16,12 +16,16 @@ import (
 // peer is who is at the other end of a connection, as the kernel says.
 type peer struct {
 	uid    int
+	name   string // "": looked up when it is wanted
 	groups []int
 }
 
 // String is the user as the journal names it: "root(0)", or "uid(1234)" for one
 // without a name.
 func (p peer) String() string {
+	if p.name != "" {
+		return fmt.Sprintf("%s(%d)", p.name, p.uid)
+	}
 	if u, err := user.LookupId(strconv.Itoa(p.uid)); err == nil {
 		return fmt.Sprintf("%s(%d)", u.Username, p.uid)
 	}

@@ -13,7 +13,7 @@ import (
 // handler is one route. It answers, or returns why it cannot.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// route is one line of the table of all routes.
+// route is one line of the table of all routes; openapi.yaml has the same.
 type route struct {
 	method, path string
 	handle       handler
@@ -34,6 +34,7 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/v1/plan", s.getPlan},
 		{http.MethodPost, "/v1/reconcile", s.postReconcile},
 		{http.MethodPost, "/v1/shutdown", s.postShutdown},
+		{http.MethodGet, "/v1/openapi.yaml", getDocument},
 	}
 	if s.o.Metrics != nil {
 		all = append(all, route{http.MethodGet, "/metrics", func(w http.ResponseWriter, r *http.Request) error {
@@ -114,6 +115,15 @@ func methodNotAllowed(allowed []string) handler {
 func noRoute(path string) error {
 	return &control.Error{
 		Status: http.StatusNotFound, Code: control.CodeNotFound,
-		Message: fmt.Sprintf("there is nothing at %.200s", path),
+		Message: fmt.Sprintf("there is nothing at %.200s", path), Hint: "GET /v1/openapi.yaml describes all there is",
 	}
+}
+
+// getDocument answers with the description of the API.
+func getDocument(w http.ResponseWriter, r *http.Request) error {
+	if q := readQuery(r); q.err != nil {
+		return q.err
+	}
+	answer(w, http.StatusOK, control.TypeYAML, control.OpenAPI)
+	return nil
 }

@@ -23,7 +23,6 @@ type Supervisor interface {
 	Children() []*child.Snapshot
 	Child(child.ID) (*child.Snapshot, bool)
 	Health() runtime.Health
-	Adopted() <-chan struct{}
 	Add(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
 	Update(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
 	Replace(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
