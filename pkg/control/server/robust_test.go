@@ -221,6 +221,10 @@ func TestWhenAllConnectionsAreServedTheNextIsTold(t *testing.T) {
 	l.connections = 3
 	h.serve(l)
 	h.procs.events <- machineAdopted
+	until(t, func() string {
+		_, there := h.handle.Child("root")
+		return unless(there, "there is no child yet")
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan struct{}, 3)
 	for range 3 {

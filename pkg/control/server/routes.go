@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
 // handler is one route. It answers, or returns why it cannot.
@@ -35,6 +36,8 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/reconcile", s.postReconcile},
 		{http.MethodPost, "/v1/shutdown", s.postShutdown},
 		{http.MethodGet, "/v1/openapi.yaml", getDocument},
+		{http.MethodGet, "/v1/schema/status.json", getSchema(status.Schema)},
+		{http.MethodGet, "/v1/schema/runtime.json", getSchema(status.RuntimeSchema)},
 	}
 	if s.o.Metrics != nil {
 		all = append(all, route{http.MethodGet, "/metrics", func(w http.ResponseWriter, r *http.Request) error {
@@ -126,4 +129,19 @@ func getDocument(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer(w, http.StatusOK, control.TypeYAML, control.OpenAPI)
 	return nil
+}
+
+// getSchema answers with a schema that the document refers to.
+func getSchema(schema func() ([]byte, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if q := readQuery(r); q.err != nil {
+			return q.err
+		}
+		text, err := schema()
+		if err != nil {
+			return err
+		}
+		answer(w, http.StatusOK, control.TypeJSON, text)
+		return nil
+	}
 }

@@ -205,7 +205,6 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"POST", "/v1/children/web/restart", `{"signal": "SIGHUP"}`, 400, "invalid signal"},
 		{"POST", "/v1/children/web/signal", "", 400, "invalid"},
 		{"POST", "/v1/children/web/signal", `{"signal": "SIGFOO"}`, 400, "invalid"},
-		{"POST", "/v1/children/office/restart", "", 400, "invalid"},
 		{"POST", "/v1/reconcile", `{"confirm": true}`, 400, "invalid"},
 		{"POST", "/v1/shutdown", `{"reason": ""}`, 400, "invalid"},
 		{"POST", "/v1/shutdown", strings.Repeat(" ", control.MaxBody+1), 413, "body_too_large"},

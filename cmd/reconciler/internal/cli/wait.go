@@ -139,9 +139,9 @@ func (w *waiting) run(ctx context.Context, names []string) error {
 // look asks for every child that is left, and says what each of them does. Who has
 // come so far is left no more.
 func (w *waiting) look(ctx context.Context) (texts []string, err error) {
-	w.missing = nil
 	now := w.app.Now()
 	var left []child.ID
+	var missing error
 	for _, id := range w.left {
 		c, err := w.client.Child(ctx, id)
 		var refused *control.Error
@@ -150,8 +150,8 @@ func (w *waiting) look(ctx context.Context) (texts []string, err error) {
 		case gone && w.flags.goal == "removed":
 			continue
 		case gone:
-			if w.missing == nil {
-				w.missing = err
+			if missing == nil {
+				missing = err
 			}
 			left, texts = append(left, id), append(texts, string(id)+" (no such child yet)")
 			continue
@@ -167,7 +167,7 @@ func (w *waiting) look(ctx context.Context) (texts []string, err error) {
 		}
 		left, texts = append(left, id), append(texts, string(id)+" "+stateText(c, now))
 	}
-	w.left = left
+	w.left, w.missing = left, missing
 	return texts, nil
 }
 
