@@ -88,6 +88,7 @@ func (t *Tree) wake(s *state) (Instant, bool) {
 	consider(s.live.deadline)
 	consider(t.limitDeadline(s))
 	if t.connected {
+		consider(s.live.runLimit)
 		consider(s.live.retry)
 	}
 	if s.stop != nil && (t.connected || s.stop.mustEnd) {
@@ -132,6 +133,9 @@ func (t *Tree) due(s *state) {
 	if s.live.stable.due(t.now) {
 		s.live.stable, s.quick, s.lastDelay = moment{}, 0, 0
 		t.save(s)
+	}
+	if s.live.runLimit.due(t.now) && t.connected {
+		t.ranTooLong(s)
 	}
 	t.probesDue(s)
 	if limit := t.limitDeadline(s); limit.due(t.now) {

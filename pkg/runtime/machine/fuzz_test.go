@@ -328,7 +328,11 @@ func (w *fuzzWorld) spec(id child.ID) *child.Spec {
 		s.Shutdown = child.Shutdown{}
 	}
 	w.probes(s)
-	if b := w.byte(); b%3 == 0 {
+	b = w.byte()
+	if b%4 == 0 {
+		s.Deadline = child.Seconds(time.Duration(b) * 20 * time.Millisecond)
+	}
+	if b%3 == 0 {
 		list := func(n byte) [][]string { return [][]string{{"one"}, {"two"}}[:n%3%2+n%2] }
 		s.Hooks = &child.Hooks{
 			PreStart: list(b / 3), PostStart: list(b / 6), PreStop: list(b / 12), PostStop: list(b / 24),

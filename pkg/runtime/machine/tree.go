@@ -134,6 +134,7 @@ func (t *Tree) look(s *state) {
 	t.depend(s)
 	t.await(s)
 	t.arrange(s)
+	t.arrangeRunLimit(s)
 	t.tellLimit(s)
 	t.stir(s)
 	t.judge(s)

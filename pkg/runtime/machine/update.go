@@ -50,7 +50,7 @@ func (t *Tree) adoptSpec(s *state, c Command) {
 	s.spec, s.origin = c.Spec, c.Origin
 	t.index(s)
 	t.reprobe(s, old)
-	s.reloadFailed = ""
+	s.reloadFailed, s.live.runLimit = "", moment{}
 	t.noteAttempts(s, true)
 	t.forgetOldRestarts(s)
 	if s.part.in != nil {
