@@ -38,7 +38,7 @@ func TestEveryScenarioIsToldByATestThatExists(t *testing.T) {
 		told := row[3]
 		tests, differs, _ := strings.Cut(told, "differs: ")
 		named := testName.FindAllStringSubmatch(tests, -1)
-		if len(named) == 0 && differs == "" && !strings.HasPrefix(told, "not yet: ") {
+		if len(named) == 0 && differs == "" {
 			t.Errorf("scenario %d is told by no test, and there is no reason why: %q", n, told)
 		}
 		for _, name := range named {
