@@ -65,8 +65,8 @@ func (s *state) endedForGood() bool {
 	return false
 }
 
-// endRunFor ends the run because a critical child ended. The next run starts it
-// anew.
+// endRunFor ends the run because a critical child ended. The next run begins without
+// it, so that it runs again as it is declared then.
 func (t *Tree) endRunFor(s *state) {
 	s.again = true
 	t.save(s)

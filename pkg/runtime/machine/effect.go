@@ -82,7 +82,7 @@ type Record struct {
 	Quick       int              `json:"quick_failures,omitempty"` // in a row, for CrashLooping
 	RestartedAt []time.Time      `json:"restarted_at,omitempty"`   // within the window of the restart limit
 	Group       *GroupRecord     `json:"group,omitempty"`          // of a restart of several children under way
-	Again       bool             `json:"again,omitempty"`          // the run ended because this child did: the next one starts it
+	Again       bool             `json:"again,omitempty"`          // the run ended because this child did: the next one begins without it
 	Exits       []*child.Exit    `json:"exits,omitempty"`
 	Failure     *child.Failure   `json:"failure,omitempty"`
 	StopState   child.StopState  `json:"stop_state,omitempty"`

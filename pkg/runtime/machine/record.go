@@ -59,7 +59,9 @@ func (t *Tree) record(s *state) Record {
 
 // Restore is the tree that an earlier run left behind. Of several records of one
 // ID the last one counts. It is detached: no effect comes before the first
-// Adopted, and until then an attempt that was recorded counts as alive.
+// Adopted, and until then an attempt that was recorded counts as alive. The child
+// whose end ended the earlier run is not in it: whoever adds it starts it anew, and
+// as it is declared then.
 func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
 	t := New(cfg)
 	t.now, t.wall = now, wall
@@ -70,7 +72,7 @@ func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
 	}
 	parts, reasons := map[child.ID][]*state{}, map[child.ID]string{}
 	for i, r := range recs {
-		if last[r.ID] != i || r.Gone || r.Spec == nil {
+		if last[r.ID] != i || r.Gone || r.Again || r.Spec == nil {
 			continue
 		}
 		s := t.restore(r)
@@ -88,12 +90,6 @@ func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
 }
 
 func (t *Tree) restore(r Record) *state {
-	if r.Again { // as if only the shutdown had stopped it
-		r.Phase, r.RestartedAt, r.Quick, r.LastDelay, r.Failure = child.Stopped, nil, 0, 0, nil
-		if r.Operation == child.OperationQuarantined {
-			r.Operation, r.Hold = child.Active, nil
-		}
-	}
 	s := t.put(&state{
 		id: r.ID, incarnation: r.Incarnation, spec: r.Spec, origin: r.Origin, observed: r.Observed,
 		operation: r.Operation, hold: r.Hold, phase: r.Phase,

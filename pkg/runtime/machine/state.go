@@ -48,7 +48,7 @@ type state struct {
 
 	groups map[string][]Instant // a supervisor's: the same for each of its failure groups, by tag
 	part   part                 // in a restart of a group; zero: in none
-	again  bool                 // the run ended because this child did: the next one starts it
+	again  bool                 // the run ended because this child did: the next one begins without it
 
 	reloadFailed string // what went wrong after the last reload; "": nothing
 
