@@ -98,6 +98,9 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 		Exits:         make([]Exit, 0, len(s.Exits)),
 		UpdatedAt:     instant(latest(s.UpdatedAt, d.Valid.Since)),
 	}
+	for _, d := range s.Spec.Dependencies {
+		c.Dependencies = append(c.Dependencies, Dependency{ID: d.ID, Condition: d.Condition, Restart: d.Restart})
+	}
 	if s.RestartLimit.Limit > 0 {
 		c.RestartLimit = &s.RestartLimit
 	}

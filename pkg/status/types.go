@@ -25,6 +25,7 @@ type Child struct {
 	Phase         child.Phase      `json:"phase"`
 	WaitsFor      []string         `json:"waits_for,omitempty"`   // what a Pending child waits for
 	QueuePlace    int              `json:"queue_place,omitempty"` // in the queue for a start slot, when it came there
+	Dependencies  []Dependency     `json:"dependencies,omitempty"`
 	PendingSince  *time.Time       `json:"pending_since,omitempty"`
 	Waited        child.Seconds    `json:"waited_secs,omitempty"` // how long the newest attempt waited for its start
 	Operation     child.Operation  `json:"operation"`
@@ -84,6 +85,13 @@ type Manifest struct {
 	ObservedGeneration uint64 `json:"observed_generation"`
 	Revision           string `json:"revision"`
 	ByRequest          bool   `json:"by_request,omitempty"` // no file: it was put through the control socket
+}
+
+// Dependency is another child that must have come so far before this one starts.
+type Dependency struct {
+	ID        child.ID        `json:"child_id"`
+	Condition child.Condition `json:"condition"`
+	Restart   bool            `json:"restart,omitempty"` // this child is restarted after that one was
 }
 
 // Health is what probes found.

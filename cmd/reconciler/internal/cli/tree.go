@@ -18,12 +18,15 @@ const treeExamples = `  # The whole tree: folders are supervisors
   # One folder
   reconciler tree payments
 
+  # What depends on what, and what did the start of it all wait for longest?
+  reconciler tree --graph | dot -Tsvg > graph.svg
+
   # Which supervisors have which strategy?
   reconciler tree -o json | jq -r '.. | objects | select(.strategy) | [.child_id, .strategy] | @tsv'`
 
 func (a *app) treeCommand() *cobra.Command {
 	var output string
-	var noHeaders bool
+	var noHeaders, graph bool
 	cmd := &cobra.Command{
 		Use:   "tree [FOLDER]",
 		Short: "Show supervisors and their children as a tree",
@@ -44,11 +47,16 @@ its strategy and restart limit, of a child that is not well why not.`,
 			if len(names) == 1 {
 				top = names[0]
 			}
+			if graph {
+				output = "graph"
+			}
 			return a.tree(top, r, output, noHeaders, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
 	cmd.Flags().BoolVar(&noHeaders, "no-headers", false, "print no line of headers")
+	cmd.Flags().BoolVar(&graph, "graph", false, "print who depends on whom, in the language of Graphviz: how long each waited, and the critical path in bold")
+	cmd.MarkFlagsMutuallyExclusive("graph", "output")
 	completeValues(cmd, "output", "table", "json")
 	return cmd
 }
@@ -62,6 +70,9 @@ func (a *app) tree(top string, runtime *status.Runtime, output string, noHeaders
 	id, err := child.ParseID(top)
 	if _, known := x.byID[id]; err != nil || !known {
 		return a.noSuchChild(top)
+	}
+	if output == "graph" {
+		return x.writeGraph(id, out)
 	}
 	root := x.node(id, byFolder(all))
 	if output == "json" {
