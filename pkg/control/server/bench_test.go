@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,20 +97,22 @@ func BenchmarkOneChildOfAThousand(b *testing.B) { besideBare(b, crowd(b, 1000), 
 
 func BenchmarkAThousandChildren(b *testing.B) { besideBare(b, crowd(b, 1000), "/v1/children") }
 
-// BenchmarkFollowersAndTheLoop commands as fast as it can, first alone and then with
-// two that follow the journal, one of which reads nothing.
+// BenchmarkFollowersAndTheLoop times commands while many others are given, each of
+// which is an event: first with nobody looking, and then with two that follow the
+// journal, one of which reads nothing.
 func BenchmarkFollowersAndTheLoop(b *testing.B) {
 	h := crowd(b, 1)
-	const round = 2000
+	const round = 500
 	var alone, watched []time.Duration
-	var events int
+	var events uint64
 	var busy time.Duration
 	for b.Loop() {
 		alone = append(alone, h.command(round)...)
 		ctx, cancel := context.WithCancel(b.Context())
-		seen := make(chan int, 1)
+		var seen atomic.Uint64
+		left := make(chan struct{})
 		last := h.events(client.EventOptions{Tail: 1})[0].Sequence
-		go func() { seen <- h.follow(ctx, last, round) }()
+		go func() { defer close(left); h.follow(ctx, last, &seen) }()
 		silent, err := dialer(h.options.Socket)(ctx, "", "")
 		must(b, err)
 		_, err = fmt.Fprintf(silent, "GET /v1/events?follow&since=%d HTTP/1.1\r\nHost: x\r\n\r\n", last)
@@ -117,9 +121,12 @@ func BenchmarkFollowersAndTheLoop(b *testing.B) {
 
 		begun := time.Now()
 		watched = append(watched, h.command(round)...)
-		events += <-seen
+		now := h.events(client.EventOptions{Tail: 1})[0].Sequence
+		until(b, func() string { return unless(seen.Load() >= now, "the quick reader is behind") })
+		events += now - last
 		busy += time.Since(begun)
 		cancel()
+		<-left
 		must(b, silent.Close())
 	}
 	slices.Sort(alone)
@@ -133,27 +140,38 @@ func BenchmarkFollowersAndTheLoop(b *testing.B) {
 }
 
 // command gives n commands that change nothing, and returns how long each took.
+// Others give as many as they can meanwhile.
 func (h *house) command(n int) (all []time.Duration) {
+	const others = 31
+	ctx, cancel := context.WithCancel(h.t.Context())
+	var load sync.WaitGroup
 	cause := child.Cause{RequestedBy: "bench", Reason: "to be told"}
+	for range others {
+		load.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = h.handle.Resume(ctx, "c0", cause) // its last one is cut short
+			}
+		})
+	}
 	for range n {
 		begun := time.Now()
 		_, err := h.handle.Resume(h.t.Context(), "c0", cause)
 		must(h.t, err)
 		all = append(all, time.Since(begun))
 	}
+	cancel()
+	load.Wait()
 	return all
 }
 
-// follow counts the events after a number, and leaves after n.
-func (h *house) follow(ctx context.Context, after uint64, n int) (seen int) {
+// follow notes how far it has come, until ctx ends.
+func (h *house) follow(ctx context.Context, after uint64, seen *atomic.Uint64) {
 	for line, err := range h.Events(ctx, client.EventOptions{After: after, Follow: true}) {
-		if err != nil || !json.Valid(line) {
+		var e told
+		if err != nil || json.Unmarshal(line, &e) != nil {
 			h.t.Errorf("event %q: %v", line, err)
-			return seen
+			return
 		}
-		if seen++; seen == n {
-			return seen
-		}
+		seen.Store(e.Sequence)
 	}
-	return seen
 }
