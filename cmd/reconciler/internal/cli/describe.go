@@ -107,6 +107,8 @@ func (p describer) facts(c *status.Child) {
 	if c.Kind != child.Supervisor {
 		fact("Process", p.processText(c))
 		fact("Ready", p.readyText(c))
+		fact("Readiness", p.probeText(c.Health.Readiness))
+		fact("Liveness", p.probeText(c.Health.Liveness))
 		fact("Says of itself", saidText(c.Said))
 		fact("Attempt", fmt.Sprintf("%d (generation %d, %s)", c.Attempt, c.Generation, count(int(c.RestartCount), "restart")))
 	}
@@ -175,6 +177,18 @@ func (p describer) readyText(c *status.Child) string {
 		return "yes"
 	}
 	return "yes, since " + moment(*c.ReadyAt, p.now)
+}
+
+// probeText is what a probe found last; "" for a child without one.
+func (p describer) probeText(found status.Probe) string {
+	if found.CheckedAt == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s, looked at %s in %s", found.Status, moment(*found.CheckedAt, p.now), found.Latency.Duration().Round(10*time.Microsecond))
+	if found.ConsecutiveFailures > 0 {
+		text += fmt.Sprintf(", %s in a row: %s", count(found.ConsecutiveFailures, "failure"), found.Message)
+	}
+	return text
 }
 
 func (p describer) conditions(all []child.ConditionState) {
