@@ -43,11 +43,11 @@ var floors = map[string]floor{
 	"pkg/runtime/scenarios": {},
 	"pkg/runtime": {
 		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
-		others: []string{xsys, logr},
+		others: []string{xsys, logr, "github.com/robfig/cron/v3"},
 	},
 	"pkg/desired": {
 		ours: []string{"pkg/runtime/child"},
-		others: []string{xsys, logr, fsnotify, "sigs.k8s.io/yaml", "go.yaml.in/yaml/v3",
+		others: []string{xsys, logr, fsnotify, "github.com/robfig/cron/v3", "sigs.k8s.io/yaml", "go.yaml.in/yaml/v3",
 			"github.com/kballard/go-shellquote", "github.com/invopop/jsonschema", "github.com/pb33f/ordered-map"},
 	},
 	"pkg/reconcile": {

@@ -25,6 +25,7 @@ type manifestFields struct {
 	SidecarOf    *string        `json:"sidecar_of" jsonschema:"minLength=1" for:"worker" about:"The child that a sidecar (work_role: sidecar) belongs to: a name beside it, or an id."`
 	Suspend      *bool          `json:"suspend" jsonschema:"default=false" for:"worker" about:"Declared, but kept stopped."`
 	Protect      *bool          `json:"protect" jsonschema:"default=false" for:"worker" about:"A vanished manifest does not remove the child; only the remove command does."`
+	Schedule     *schedule      `json:"schedule" for:"worker" about:"When a job runs. Without it, once it is declared."`
 	Deadline     *child.Seconds `json:"deadline_secs" jsonschema:"minimum=0.01" for:"worker" about:"How many seconds one attempt may run, for jobs. Then it is ended, and has failed (timed_out). Without it, for ever."`
 	HealthCheck  *healthCheck   `json:"health_check" for:"worker" about:"Liveness: after max_retries failures in a row the attempt is replaced."`
 	Readiness    *readiness     `json:"readiness" for:"worker" about:"When the child counts as ready. Without a handler: once it runs."`

@@ -30,6 +30,7 @@ var enforcers = map[string]string{
 	"sidecar_of":          "the runtime: the sidecar runs while its primary does",
 	"suspend":             "the runtime: the child is stopped and kept so",
 	"protect":             "the reconcile loop: it does not remove the child with its manifest",
+	"schedule":            "the runtime, which starts a run when it is due",
 	"deadline_secs":       "the runtime, which ends an attempt that takes longer",
 	"health_check":        "the runtime, which asks, and replaces the attempt",
 	"readiness":           "the runtime, which asks; dependants wait for it",

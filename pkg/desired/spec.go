@@ -36,6 +36,7 @@ func (m *Manifest) Spec(folder child.ID, chain []*Manifest, exists func(child.ID
 		p.dependencies(folder, exists)
 		p.sidecar(folder, exists)
 		p.secrets()
+		p.schedule()
 	}
 	complementBackoff(s, &fields)
 	p.backoff()

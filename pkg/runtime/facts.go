@@ -42,6 +42,8 @@ var messages = map[machine.FactKind]string{
 	machine.ChildPaused:         "child paused",
 	machine.ChildResumed:        "child resumed",
 	machine.HookStarted:         "hook started",
+	machine.RunDue:              "a run of its schedule is due",
+	machine.RunSkipped:          "a run of its schedule is left out",
 	machine.ChildReloaded:       "child told that its files changed",
 	machine.ReloadFailed:        "a reload went wrong",
 	machine.NoticeRefused:       "what a child said of itself was refused",

@@ -109,6 +109,7 @@ func New(cfg Config) (*Runtime, error) {
 	r := &Runtime{
 		cfg: cfg,
 		tree: machine.Restore(machine.Config{
+			Next:       nextRun,
 			StartSlots: cfg.StartSlots, Seed: cfg.Seed, Run: cfg.Run, ExitOnCritical: cfg.ExitOnCritical,
 		}, 0, now, cfg.Restored),
 		board: newBoard(),

@@ -92,7 +92,7 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 		Conditions: conditions(s.Conditions, d.Valid, origin.Generation),
 		Health:     health(s),
 		Said:       said(s.Said),
-		StopState:  s.StopState, StopDeadline: instant(s.StopDeadline), NextRestartAt: instant(s.NextRestartAt),
+		StopState:  s.StopState, StopDeadline: instant(s.StopDeadline), NextRestartAt: instant(s.NextRestartAt), NextRunAt: instant(s.NextRunAt),
 		PendingRestart: s.PendingRestart, Failure: s.Failure,
 		FailureGroups: s.FailureGroups,
 		Exits:         make([]Exit, 0, len(s.Exits)),

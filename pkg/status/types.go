@@ -45,6 +45,7 @@ type Child struct {
 	Said           *child.Said             `json:"said,omitempty"`           // of itself, on its notify socket
 	RestartLimit   *child.RestartLimitUse  `json:"restart_limit"`            // null: none is set
 	FailureGroups  []child.FailureGroupUse `json:"failure_groups,omitempty"` // a supervisor's
+	NextRunAt      *time.Time              `json:"next_run_at,omitempty"`    // of a schedule
 	NextRestartAt  *time.Time              `json:"next_restart_at"`
 	StopState      child.StopState         `json:"stop_state"`
 	StopDeadline   *time.Time              `json:"stop_deadline,omitempty"` // when the next step of a stop is due

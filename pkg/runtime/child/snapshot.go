@@ -165,6 +165,7 @@ type Snapshot struct {
 
 	RestartLimit   RestartLimitUse   // Limit 0: none
 	FailureGroups  []FailureGroupUse // a supervisor's
+	NextRunAt      time.Time         // of a schedule; zero: none is due
 	NextRestartAt  time.Time         // zero: none is planned
 	StopState      StopState
 	StopDeadline   time.Time // when the next step of a stop is due; zero: none

@@ -29,6 +29,7 @@ type Spec struct {
 	RunAs              *RunAs              `json:"run_as,omitempty" class:"restart"`
 	Environment        []EnvVar            `json:"environment,omitempty" class:"restart"`
 	Secrets            []Secret            `json:"secrets,omitempty" class:"restart"`
+	Schedule           *Schedule           `json:"schedule,omitempty" class:"live"`
 	Deadline           Seconds             `json:"deadline_secs,omitempty" class:"live"` // of one attempt; 0: none
 	HealthCheck        *HealthCheck        `json:"health_check,omitempty" class:"live"`
 	Readiness          *Readiness          `json:"readiness,omitempty" class:"live"`

@@ -16,7 +16,7 @@ func (t *Tree) Check() error {
 		if s.live.asked {
 			asked++
 		}
-		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkProbes, t.checkDependencies, t.checkHook, t.checkRunLimit, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex, t.checkPart} {
+		for _, check := range []func(*state) error{t.checkNames, t.checkAttempt, t.checkProbes, t.checkDependencies, t.checkHook, t.checkRunLimit, t.checkSchedule, t.checkRest, t.checkProgress, t.checkAlarm, t.checkIndex, t.checkPart} {
 			if err := check(s); err != nil {
 				return fmt.Errorf("%s, phase %s: %w", s.key(), s.phase, err)
 			}

@@ -212,6 +212,9 @@ func (t *Tree) restart(s *state, c Command) Reply {
 func (t *Tree) renew(s *state, why Verb, cause child.Cause) Decision {
 	s.forgive()
 	if !s.hasAttempt() {
+		if why == Restart {
+			s.betweenRuns = false
+		}
 		t.idle(s)
 		return t.starts(s)
 	}

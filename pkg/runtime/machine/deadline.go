@@ -78,6 +78,7 @@ func (t *Tree) wake(s *state) (Instant, bool) {
 		}
 	}
 	consider(s.rest)
+	consider(s.nextRun)
 	consider(s.hook.deadline)
 	if t.connected {
 		consider(s.hook.again)
@@ -122,6 +123,9 @@ func (t *Tree) due(s *state) {
 	}
 	if s.stop != nil && s.stop.deadline.due(t.now) && (t.connected || s.stop.mustEnd) {
 		t.escalate(s)
+	}
+	if s.nextRun.due(t.now) {
+		t.runDue(s)
 	}
 	if s.rest.due(t.now) {
 		t.fact(s, ChildRestarting, "its rest is over")

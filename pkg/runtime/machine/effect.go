@@ -96,6 +96,11 @@ type Record struct {
 	Files          []child.FileHash      `json:"files,omitempty"` // as the attempt knows them
 	ReloadFailed   string                `json:"reload_failed,omitempty"`
 
+	// Of a schedule.
+	NextRun     time.Time `json:"next_run,omitzero"`
+	BetweenRuns bool      `json:"between_runs,omitempty"`
+	QueuedRun   bool      `json:"queued_run,omitempty"`
+
 	// The wait for the newest attempt, and with which attempts of its dependencies
 	// it began, for those with restart.
 	PendingSince time.Time              `json:"pending_since,omitzero"`

@@ -133,8 +133,10 @@ func (t *Tree) fell(s *state, e *child.Exit) {
 	switch {
 	case s.phase == child.Completed:
 		t.fact(s, ChildCompleted, e.Reason)
+		t.runOver(s)
 	case s.phase == child.FailedPhase:
 		t.fact(s, ChildFailed, e.Reason)
+		t.runOver(s)
 	case t.shutdown != nil:
 		s.phase = child.Stopped // the next run starts it
 		t.rested(s, child.BackingOff)

@@ -50,7 +50,7 @@ func TestRandomEventsKeepEveryInvariant(t *testing.T) {
 
 func runFuzzWorld(t *testing.T, data []byte) *fuzzWorld {
 	w := &fuzzWorld{t: t, data: data, highest: map[child.Key]child.Key{}, accepted: map[Verb]int{}}
-	w.cfg = Config{StartSlots: 2, Seed: 1, ExitOnCritical: w.byte()%8 == 1}
+	w.cfg = Config{StartSlots: 2, Seed: 1, Next: eachMinute, ExitOnCritical: w.byte()%8 == 1}
 	w.tree = New(w.cfg)
 	for len(w.data) > 0 {
 		w.step(w.event())
@@ -329,6 +329,10 @@ func (w *fuzzWorld) spec(id child.ID) *child.Spec {
 	}
 	w.probes(s)
 	b = w.byte()
+	if b%5 == 0 {
+		overlaps := []child.Overlap{child.OverlapSkip, child.OverlapQueue, child.OverlapReplace}
+		s.Schedule = &child.Schedule{Cron: "each second", Overlap: overlaps[b%3], Missed: []child.Missed{child.MissedSkip, child.MissedRunOnce}[b%2]}
+	}
 	if b%4 == 0 {
 		s.Deadline = child.Seconds(time.Duration(b) * 20 * time.Millisecond)
 	}

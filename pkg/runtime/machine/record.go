@@ -17,7 +17,8 @@ func (t *Tree) record(s *state) Record {
 		return Record{ID: s.id, Gone: true, Incarnation: s.incarnation, Operation: s.operation, Phase: s.phase, Sync: s.sync}
 	}
 	r := Record{
-		Hook: s.hookRecord(), Files: s.live.files, ReloadFailed: s.reloadFailed,
+		Hook: s.hookRecord(), NextRun: s.nextRun.wall, BetweenRuns: s.betweenRuns, QueuedRun: s.queuedRun,
+		Files: s.live.files, ReloadFailed: s.reloadFailed,
 		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
 		Operation: s.operation, Hold: s.hold, Phase: s.phase,
 		Generation: s.generation, Attempt: s.attempt, Fence: s.fence, Restarts: s.restartCount(),
@@ -109,6 +110,7 @@ func (t *Tree) restore(r Record) *state {
 		s.conditions = append(s.conditions, child.ConditionState{Type: c.Type, Status: c.Status, LastTransitionTime: c.At})
 	}
 	t.restoreRestarts(s, r)
+	t.restoreSchedule(s, r)
 	t.restorePhase(s, r)
 	t.restoreHook(s, r.Hook)
 	t.lookAt(s)

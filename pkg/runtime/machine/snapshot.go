@@ -31,6 +31,7 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 		Liveness: s.live.liveness.shown, Readiness: s.live.readiness.shown,
 		Said:         s.live.said,
 		Files:        s.live.files,
+		NextRunAt:    s.nextRun.wall,
 		PendingSince: s.pendingSince, Waited: child.Seconds(s.waited),
 		WaitsFor:      s.waits,
 		QueuePlace:    place,

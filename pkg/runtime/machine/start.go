@@ -30,6 +30,7 @@ func (t *Tree) await(s *state) {
 		return
 	case s.phase == child.Pending:
 		waits, _ = t.missing(s)
+		waits = append(waits, s.waitsForRun()...)
 	case s.phase == child.Starting && !s.live.asked && (s.live.wantsSlot || !t.connected):
 	default:
 		t.setWaits(s, t.hookWaits(s))

@@ -50,6 +50,10 @@ type state struct {
 	part   part                 // in a restart of a group; zero: in none
 	again  bool                 // the run ended because this child did: the next one begins without it
 
+	nextRun     moment // of a schedule
+	betweenRuns bool   // the last run of a schedule is over; it waits for the next
+	queuedRun   bool   // one is due when this one is over
+
 	reloadFailed string // what went wrong after the last reload; "": nothing
 
 	exits      []*child.Exit // replaced as a whole, so that snapshots may share it

@@ -18,6 +18,10 @@ type Config struct {
 	// child has a generator of its own, seeded by this and its ID.
 	Seed uint64
 
+	// Next is when a schedule is due after a time; the zero time: never. nil: no
+	// schedule is followed.
+	Next func(*child.Schedule, time.Time) time.Time
+
 	// Run names this life of the runtime in the correlation of facts that belong
 	// to no command and to no attempt. It should be unique over restarts.
 	Run string
@@ -135,6 +139,7 @@ func (t *Tree) look(s *state) {
 	t.await(s)
 	t.arrange(s)
 	t.arrangeRunLimit(s)
+	t.arrangeSchedule(s)
 	t.tellLimit(s)
 	t.stir(s)
 	t.judge(s)
@@ -163,6 +168,7 @@ func (t *Tree) insert(id child.ID, spec *child.Spec, origin child.Origin) *state
 	t.incarnation++
 	return t.put(&state{
 		id: id, incarnation: t.incarnation, spec: spec, origin: origin, operation: child.Active, correlation: t.correlation,
+		betweenRuns: spec.Schedule != nil,
 	})
 }
 

@@ -1,6 +1,10 @@
 package machine
 
-import "github.com/reconciler-dev/reconciler/pkg/runtime/child"
+import (
+	"reflect"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+)
 
 // update gives a child a new spec. What it says of a running child holds at
 // once; the running attempt need not notice.
@@ -51,6 +55,10 @@ func (t *Tree) adoptSpec(s *state, c Command) {
 	t.index(s)
 	t.reprobe(s, old)
 	s.reloadFailed, s.live.runLimit = "", moment{}
+	if !reflect.DeepEqual(old.Schedule, s.spec.Schedule) {
+		s.nextRun, s.queuedRun = moment{}, false
+		s.betweenRuns = s.spec.Schedule != nil && !s.underWay()
+	}
 	t.noteAttempts(s, true)
 	t.forgetOldRestarts(s)
 	if s.part.in != nil {

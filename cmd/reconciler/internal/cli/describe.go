@@ -115,6 +115,9 @@ func (p describer) facts(c *status.Child) {
 	if l := c.RestartLimit; l != nil {
 		fact("Restart limit", fmt.Sprintf("%d of %d used in %s", l.Used, l.Limit, humanDuration(l.Window.Duration())))
 	}
+	if c.NextRunAt != nil {
+		fact("Next run", moment(*c.NextRunAt, p.now))
+	}
 	if c.NextRestartAt != nil {
 		fact("Next start", moment(*c.NextRestartAt, p.now))
 	}
