@@ -1,5 +1,5 @@
 # Each target is one line that calls Go or a script of hack/.
-.PHONY: build run test lint fuzz sim bench
+.PHONY: build run test lint fuzz sim bench man
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/reconciler ./cmd/reconciler
 
@@ -14,3 +14,5 @@ fuzz: ; hack/fuzz
 sim: ; hack/sim
 
 bench: ; hack/bench
+
+man: build ; bin/reconciler docs man bin/man1

@@ -83,7 +83,7 @@ func New(o Options) *cobra.Command {
 		a.getCommand(), a.treeCommand(), a.topCommand(), a.whyCommand(), a.describeCommand(), a.logsCommand(), a.eventsCommand(),
 		a.restartCommand(), a.pauseCommand(), a.resumeCommand(), a.quarantineCommand(), a.signalCommand(), a.removeCommand(),
 		a.waitCommand(), a.healthCommand(), a.shutdownCommand(),
-		a.importCommand(), a.schemaCommand(), a.versionCommand(),
+		a.importCommand(), a.schemaCommand(), a.versionCommand(), a.docsCommand(),
 	)
 	return root
 }

@@ -37,11 +37,15 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, dirs: Dirs{filepath.Join(dir, "manifests"), filepath.Join(dir, "status"), filepath.Join(dir, "state")}}
-	w.opts = Options{
+	w.opts = newWorldOptions()
+	return w
+}
+
+func newWorldOptions() Options {
+	return Options{
 		Version: "v0.0.0-test",
 		Now:     func() time.Time { return today },
 	}
-	return w
 }
 
 // result is what one run of the program left behind.
