@@ -200,7 +200,7 @@ func TestDeathOfTheShimLosesNoHook(t *testing.T) {
 				t.Errorf("%+v, want code 0 or Lost", r)
 			}
 			for i := range 10 {
-				if !strings.Contains(b.output(k), fmt.Sprintf("\n%d\n", i)) {
+				if !strings.Contains("\n"+b.output(k), fmt.Sprintf("\n%d\n", i)) {
 					t.Errorf("line %d of the hook is lost:\n%s", i, b.output(k))
 				}
 			}
