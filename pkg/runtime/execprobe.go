@@ -28,30 +28,50 @@ type probeRun struct {
 
 type probeEnd struct {
 	machine.Exited
-	err error
+	err  error
+	busy bool // an earlier one of its role was still there: it did not start
 }
+
+// busyRetry is how long a probe waits for the one before it, which was killed and
+// is not gone yet.
+const busyRetry = 20 * time.Millisecond
 
 var errProbeLost = errors.New("the connection to the shim was lost")
 
 // Exec runs a command beside an attempt, in the context of the child, and returns
 // how it ended, with its last lines of output. s.Key has the role of a probe; its
 // Run is chosen here. When ctx ends the whole process tree is killed, and the
-// error is ctx's cause. At most one runs for each role of a child: another one is
-// an error. An error says that there is no exit code, for people.
+// error is ctx's cause. One runs at a time for each role of a child: it waits until
+// one before it, which was killed, is gone. An error says that there is no exit
+// code, for people.
 func (p *ShimProcesses) Exec(ctx context.Context, s machine.Start) (machine.Exited, error) {
 	if !s.Key.Role.IsProbe() {
 		return machine.Exited{}, fmt.Errorf("runtime: %q is not the role of a probe", s.Key.Role)
 	}
+	for {
+		end := p.execOnce(ctx, s)
+		if !end.busy {
+			return end.Exited, end.err
+		}
+		select {
+		case <-time.After(busyRetry):
+		case <-ctx.Done():
+			return machine.Exited{}, context.Cause(ctx)
+		}
+	}
+}
+
+func (p *ShimProcesses) execOnce(ctx context.Context, s machine.Start) probeEnd {
 	s, run := p.probes.begin(s)
 	p.Start(s)
 	select {
 	case end := <-run.end:
-		return end.Exited, end.err
+		return end
 	case <-ctx.Done():
 	}
 	p.probes.cancel(s.Key)
 	p.client.Signal(s.Key, "SIGKILL", true)
-	return machine.Exited{}, context.Cause(ctx)
+	return probeEnd{err: context.Cause(ctx)}
 }
 
 // begin enters a probe under a key of its own. Keys of two lives of this process
@@ -120,7 +140,7 @@ func (p *ShimProcesses) withoutProbes(ev machine.Event) machine.Event {
 		}
 	case machine.StartFailed:
 		if ev.Key.Role.IsProbe() {
-			p.probes.finish(ev.Key, probeEnd{err: errors.New(ev.Reason)})
+			p.probes.finish(ev.Key, probeEnd{err: errors.New(ev.Reason), busy: ev.Busy})
 			return nil
 		}
 	case machine.Exited:
