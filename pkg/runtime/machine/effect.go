@@ -134,6 +134,8 @@ type StopRecord struct {
 
 	UnwellKind child.ExitKind `json:"unwell_kind,omitempty"`
 
+	HookFailed string `json:"hook_failed,omitempty"` // how the last pre_stop hook that failed did
+
 	Unwell string `json:"unwell,omitempty"` // unless this says why the attempt failed while it ran
 }
 

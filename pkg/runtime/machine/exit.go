@@ -46,6 +46,9 @@ func (t *Tree) attemptExited(s *state, ev Exited) {
 	}
 	e := t.exitReport(s, ev, kind)
 	lastWords(e, s.live.said)
+	if asked && s.stop.hookFailed != "" {
+		e.Reason += "; " + s.stop.hookFailed
+	}
 	if e.Kind != child.Cancelled {
 		if when := t.afterReload(s); when != "" {
 			t.blameReload(s, "it ended")

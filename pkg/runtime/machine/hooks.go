@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -215,6 +216,9 @@ func (t *Tree) hookOver(s *state, why string, tail []string) {
 		kind, name = HookFailed, name+": "+why
 	}
 	t.fact(s, kind, name)
+	if why != "" {
+		s.reportHook(h.role, name)
+	}
 	goesOn := why == "" || h.role == child.PreStop || h.role == child.PostStop
 	if h.role == child.PreStart && s.stop != nil {
 		goesOn = false
@@ -232,6 +236,18 @@ func (t *Tree) hookOver(s *state, why string, tail []string) {
 		t.requestStop(s)
 	case child.PostStop:
 		t.postStopped(s, h)
+	}
+}
+
+// reportHook adds the failure of a hook around an end to the exit report.
+func (s *state) reportHook(role child.Role, failed string) {
+	switch last := s.lastExit(); {
+	case role == child.PreStop && s.stop != nil:
+		s.stop.hookFailed = failed
+	case role == child.PostStop && last != nil:
+		told := *last // records share it
+		told.Reason += "; " + failed
+		s.exits = append(slices.Clone(s.exits[:len(s.exits)-1]), &told)
 	}
 }
 

@@ -159,3 +159,18 @@ func TestHookInTheWayOfItsSuccessorIsWaitedFor(t *testing.T) {
 		t.Errorf("effects %q, want the hook once more", got)
 	}
 }
+
+func TestFailedHooksAroundAnEndAreInTheExitReport(t *testing.T) {
+	w := newWorld(t, "connect", "add a hooks=pre_stop:1,post_stop:2", "started a", "pause a", "hook a 4", "crash", "adopt a", "exit a SIGTERM")
+	before := w.snapshot("a").LastExit.Reason
+
+	w.do("hook a 5", "hook a 0")
+
+	s := w.snapshot("a")
+	if want := "; pre_stop hook 1 of 1: exit code 4"; !strings.HasSuffix(before, want) {
+		t.Errorf("after the end: %q, want it to end with %q", before, want)
+	}
+	if want := before + "; post_stop hook 1 of 2: exit code 5"; s.LastExit.Reason != want || s.LastExit.Kind != child.Cancelled {
+		t.Errorf("after the hooks: %s, %q, want %q", s.LastExit.Kind, s.LastExit.Reason, want)
+	}
+}

@@ -47,9 +47,30 @@ func unreadyReason(s *state) string {
 
 func readyMessage(s *state) string {
 	if s.phase == child.Running && !s.live.ready && !s.hook.on() {
-		return s.live.readiness.state.Message
+		return awaited(s)
 	}
 	return waitMessage(s)
+}
+
+// awaited says what a running child that is not ready is waited for.
+func awaited(s *state) string {
+	plan, _ := scheduleOf(s.spec, child.ReadinessRole)
+	switch unreadyReason(s) {
+	case "WaitingForInitialDelay":
+		if plan.initial > 0 {
+			return fmt.Sprintf("it is ready %s after its start (initial_delay_secs)", plan.initial)
+		}
+	case "WaitingForNotify":
+		return "it has not said READY=1 on its notify socket"
+	case "WaitingForLogMatch":
+		return "no line that it printed matches log_match"
+	case reasonWaiting:
+		if n := s.live.readiness.successes; n > 0 {
+			return fmt.Sprintf("its readiness succeeded %d of %d times in a row", n, plan.successes)
+		}
+		return "its readiness was not looked at yet"
+	}
+	return s.live.readiness.state.Message
 }
 
 // healthy is the condition Healthy of a child with a health check.

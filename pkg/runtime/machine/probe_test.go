@@ -251,3 +251,19 @@ func TestAStopForAProbeSurvivesACrash(t *testing.T) {
 		t.Errorf("phase %s, last exit %+v; want a rest after timed_out", s.Phase, s.LastExit)
 	}
 }
+
+func TestARunningChildThatIsNotReadySaysWhatItWaitsFor(t *testing.T) {
+	for want, lines := range map[string][]string{
+		"it has not said READY=1 on its notify socket":        running("probe=notify"),
+		"no line that it printed matches log_match":           running("probe=log_match"),
+		"it is ready 5s after its start (initial_delay_secs)": running("probe=none,delay=5s"),
+		"its readiness was not looked at yet":                 running("probe=http"),
+		"its readiness succeeded 2 of 3 times in a row":       looked("probe=http,up=3", "ok", "ok"),
+		"connection refused":                                  looked("probe=http", "fail"),
+		"":                                                    looked("probe=http", "ok"),
+	} {
+		if ready := newWorld(t, lines...).snapshot("a").Conditions[0]; ready.Message != want {
+			t.Errorf("Ready is %s (%s): %q, want %q", ready.Status, ready.Reason, ready.Message, want)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (t *Tree) record(s *state) Record {
 	if s.stop != nil {
 		r.Stopping = &StopRecord{
 			Why: s.stop.why, Stage: string(s.stop.stage), Deadline: s.stop.deadline.wall, Cause: s.stop.cause,
-			Sent: s.stop.sent, Unwell: s.stop.unwell, UnwellKind: s.stop.unwellKind, Hooked: s.stop.hooked,
+			Sent: s.stop.sent, Unwell: s.stop.unwell, UnwellKind: s.stop.unwellKind, Hooked: s.stop.hooked, HookFailed: s.stop.hookFailed,
 		}
 	}
 	for _, at := range s.restarts[max(0, len(s.restarts)-maxRecorded):] {
@@ -197,6 +197,7 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 	s.stop.why, s.stop.cause = r.Stopping.Why, r.Stopping.Cause
 	s.stop.sent, s.stop.hooked = r.Stopping.Sent, r.Stopping.Hooked
 	s.stop.unwell, s.stop.unwellKind = r.Stopping.Unwell, r.Stopping.UnwellKind
+	s.stop.hookFailed = r.Stopping.HookFailed
 	switch stage := stopStage(r.Stopping.Stage); stage {
 	case stopRequested:
 		if r.Hook != nil && r.Hook.Role == child.PreStop { // it takes from the grace

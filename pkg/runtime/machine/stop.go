@@ -40,6 +40,9 @@ type stop struct {
 	// hooked says that the pre_stop hooks are under way or done.
 	hooked bool
 
+	// hookFailed says how the last pre_stop hook that failed did.
+	hookFailed string
+
 	// mustEnd says that the deadlines run also while there is no connection: a
 	// shutdown ends rather than hang for ever.
 	mustEnd bool
