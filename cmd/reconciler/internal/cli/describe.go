@@ -187,7 +187,10 @@ func (p describer) probeText(found status.Probe) string {
 	if found.CheckedAt == nil {
 		return ""
 	}
-	text := fmt.Sprintf("%s, looked at %s in %s", found.Status, moment(*found.CheckedAt, p.now), found.Latency.Duration().Round(10*time.Microsecond))
+	text := fmt.Sprintf("%s, seen %s", found.Status, moment(*found.CheckedAt, p.now))
+	if found.Latency > 0 { // what the child says itself takes no time
+		text = fmt.Sprintf("%s, looked at %s in %s", found.Status, moment(*found.CheckedAt, p.now), found.Latency.Duration().Round(10*time.Microsecond))
+	}
 	if found.ConsecutiveFailures > 0 {
 		text += fmt.Sprintf(", %s in a row: %s", count(found.ConsecutiveFailures, "failure"), found.Message)
 	}

@@ -29,7 +29,7 @@ func why(c *status.Child, runtime status.State, now time.Time) []string {
 
 func whyPhase(c *status.Child, runtime status.State, now time.Time) []string {
 	switch c.Phase {
-	case child.Pending:
+	case child.Pending, child.Starting:
 		if len(c.WaitsFor) > 0 {
 			return []string{"it waits for " + strings.Join(c.WaitsFor, ", ") + waitText(c, now)}
 		}
@@ -45,8 +45,14 @@ func whyPhase(c *status.Child, runtime status.State, now time.Time) []string {
 	case child.Quarantined:
 		return []string{whyQuarantined(c, now)}
 	case child.Completed, child.FailedPhase:
+		if c.NextRunAt != nil {
+			return []string{fmt.Sprintf("%s; its next run is at %s", endText(c.LastExit), moment(*c.NextRunAt, now))}
+		}
 		return []string{endText(c.LastExit) + "; its restart policy does not start it again"}
 	case child.Stopping:
+		if len(c.WaitsFor) > 0 && c.StopDeadline != nil {
+			return []string{fmt.Sprintf("it is to stop, and waits for %s, until %s at the latest", strings.Join(c.WaitsFor, ", "), moment(*c.StopDeadline, now))}
+		}
 		if c.StopDeadline != nil {
 			return []string{"it was told to stop; the next step is due at " + moment(*c.StopDeadline, now)}
 		}
