@@ -55,6 +55,10 @@ func (c *command) read(w *walk, n *yaml.Node, path string, r *rules) {
 func (c *command) check(ck *checker) {
 	if len(*c) == 0 || (*c)[0] == "" {
 		ck.problem("", "is an empty command", "name a program or remove the line")
+		return
+	}
+	if strings.HasPrefix((*c)[0], "-") {
+		ck.problem("", quoted((*c)[0])+" is an option, not a program", `name the program first; where several commands are meant, each is a list of its own: [["sh", "-c", "…"]]`)
 	}
 }
 
