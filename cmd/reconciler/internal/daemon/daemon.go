@@ -53,6 +53,13 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 		return err
 	}
 	defer held.Close()
+	written, err := lockStatus(d.dirs.Status)
+	if err != nil {
+		return err
+	}
+	if written != nil {
+		defer written.Close()
+	}
 	return d.run(ctx)
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
 // Holder is who holds the lock of a state directory.
@@ -59,6 +61,37 @@ func lock(stateDir string, h Holder) (*os.File, error) {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	return f, nil
+}
+
+// lockStatus takes the directory of the status files likewise: two reconcilers with a
+// state each would tell of their children in the same files. The directory itself is
+// locked, so that nothing but status files lies in it; where a file system cannot do
+// that, nothing is locked and the file is nil.
+func lockStatus(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("status directory: %w", err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("status directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another reconciler%s writes its status files to %s; stop it, or give this one a --status of its own", writerOf(dir), dir)
+		}
+		return nil, nil
+	}
+	return f, nil
+}
+
+// writerOf names the reconciler that the status files are of, if they say.
+func writerOf(dir string) string {
+	r, err := status.ReadRuntime(dir)
+	if err != nil || r == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (pid %d)", r.PID)
 }
 
 func readHolder(f *os.File) (Holder, error) {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,26 @@ func TestLockOfADeadReconcilerIsFree(t *testing.T) {
 	again, err := lock(dir, Holder{PID: os.Getpid()})
 	if err != nil {
 		t.Fatalf("second lock: %v", err)
+	}
+	again.Close()
+}
+
+func TestSecondReconcilerIsToldThatTheStatusFilesAreAnothers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run", "status")
+	held, err := lockStatus(dir)
+	if err != nil || held == nil {
+		t.Fatalf("first lock: %v, %v", held, err)
+	}
+
+	_, err = lockStatus(dir)
+
+	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--status") {
+		t.Errorf("second lock: %v, want where and the way out", err)
+	}
+	held.Close()
+	again, err := lockStatus(dir)
+	if err != nil || again == nil {
+		t.Fatalf("lock after the end of the first: %v, %v", again, err)
 	}
 	again.Close()
 }
