@@ -1,6 +1,8 @@
 package control
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -11,23 +13,36 @@ import (
 const longest = 200
 
 // Nearest are the ids that somebody who wrote name may have meant, at most three:
-// those whose last segment it is, else the closest spellings.
+// those whose last segment it is, else the closest spellings of the id or, for a
+// name without a slash, of its last segment.
 func Nearest(name string, ids []child.ID) []string {
 	const most = 3
 	if len(name) > longest {
 		return nil
 	}
-	var same, near []string
+	type found struct {
+		id  string
+		far int
+	}
+	var same []string
+	var near []found
 	for _, id := range ids {
 		if strings.EqualFold(id.Name(), name) {
 			same = append(same, string(id))
 		}
-		if distance(strings.ToLower(name), strings.ToLower(string(id))) <= max(2, len(name)/4) {
-			near = append(near, string(id))
+		far := distance(strings.ToLower(name), strings.ToLower(string(id)))
+		if !strings.Contains(name, "/") {
+			far = min(far, distance(strings.ToLower(name), strings.ToLower(id.Name())))
+		}
+		if far <= max(2, len(name)/4) {
+			near = append(near, found{string(id), far})
 		}
 	}
 	if len(same) == 0 {
-		same = near
+		slices.SortStableFunc(near, func(a, b found) int { return cmp.Compare(a.far, b.far) })
+		for _, f := range near {
+			same = append(same, f.id)
+		}
 	}
 	return same[:min(most, len(same))]
 }

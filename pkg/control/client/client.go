@@ -124,7 +124,7 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENOTSOCK):
 		return fmt.Errorf("%w at %s", ErrNoDaemon, c.socket)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("you may not talk to the reconciler at %s: %w", c.socket, fs.ErrPermission)
+		return fmt.Errorf("you may not talk to the reconciler at %s: %w (root and its own user may, and the group of run --control-group)", c.socket, fs.ErrPermission)
 	}
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -74,7 +74,7 @@ func New(o Options) *cobra.Command {
 	}
 	root.SetVersionTemplate("reconciler {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{Usage, err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: Usage, err: err} })
 	a.addDirs(root)
 	a.addColor(root)
 	root.AddCommand(

@@ -54,7 +54,7 @@ func (a *app) command(v commandVerb) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&f.reason, "reason", "manual "+v.name, "why, for the journal and for those who look later")
-	cmd.Flags().StringArrayVarP(&f.tags, "tag", "l", nil, "all children with this `TAG` instead of named ones; repeated: with all of them")
+	cmd.Flags().StringSliceVarP(&f.tags, "tag", "l", nil, "all children with this `TAG` instead of named ones, with !TAG all without; several, with commas or repeated: all must hold")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "wait this long for the answers")
 	completeValues(cmd, "output", "text", "json")
@@ -121,17 +121,33 @@ func selected(ctx context.Context, c *client.Client, names, tags []string) ([]ch
 	if len(tags) == 0 {
 		return ids, nil
 	}
-	all, err := c.Children(ctx, client.Filter{Tags: tags})
+	without, with := partition(tags)
+	all, err := c.Children(ctx, client.Filter{Tags: with})
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range all {
-		ids = append(ids, s.ID)
+		isMeant := len(with) > 0 || s.Kind != child.Supervisor // "!mail" is not the whole tree
+		if isMeant && selects(without, s.Tags) {
+			ids = append(ids, s.ID)
+		}
 	}
 	if len(ids) == 0 {
-		return nil, withCode(NoSuchChild, "no child has the tag %s", strings.Join(tags, " and "))
+		return nil, withCode(NoSuchChild, "no child has the tag %s", strings.ReplaceAll(strings.Join(tags, " and "), "!", "not "))
 	}
 	return ids, nil
+}
+
+// partition tells the tags with a ! from the others.
+func partition(tags []string) (without, with []string) {
+	for _, t := range tags {
+		if strings.HasPrefix(t, "!") {
+			without = append(without, t)
+		} else {
+			with = append(with, t)
+		}
+	}
+	return without, with
 }
 
 // say tells what became of a command. The message, where there is one, names the
@@ -185,7 +201,7 @@ func (f *failures) err(messages io.Writer) error {
 		}
 	}
 	if f.of == 1 {
-		return &exitError{code, fmt.Errorf("%s: %w", f.ids[0], f.errs[0])}
+		return &exitError{code: code, err: fmt.Errorf("%s: %w", f.ids[0], f.errs[0])}
 	}
 	return withCode(code, "%d of %d children failed", len(f.errs), f.of)
 }

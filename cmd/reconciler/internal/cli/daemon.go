@@ -28,11 +28,11 @@ func (a *app) explained(err error) error {
 	case errors.Is(err, client.ErrNoDaemon):
 		return withCode(NoDaemon, "no reconciler runs with the state directory %s (start it with: %s)", a.State, a.startCommand())
 	case errors.Is(err, fs.ErrPermission):
-		return &exitError{NotPermitted, err}
+		return &exitError{code: NotPermitted, err: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return withCode(TimedOut, "the reconciler did not answer in time")
 	case errors.As(err, &refused):
-		return &exitError{codeOf(refused), errors.New(clean(refused.Error()))}
+		return &exitError{code: codeOf(refused), err: errors.New(clean(refused.Error()))}
 	}
 	return err
 }

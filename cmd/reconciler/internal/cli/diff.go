@@ -64,6 +64,11 @@ something, 2 after an error. With --from nothing is held back, however much vani
 			if err := oneOf("output", f.output, "text", "json", "github"); err != nil {
 				return err
 			}
+			if len(dirs) == 1 && !f.source.AllowEmpty {
+				if err := checkDirectory(dir); err != nil { // a slip of the pen is not "nothing to do"
+					return asDiffError(err)
+				}
+			}
 			return asDiffError(a.diff(dir, f, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},
 	}
@@ -84,7 +89,7 @@ func asDiffError(err error) error {
 	if err == nil || errors.As(err, &coded) {
 		return err
 	}
-	return &exitError{diffError, err}
+	return &exitError{code: diffError, err: err, wellUsed: true}
 }
 
 func (a *app) diff(dir string, f diffFlags, out, messages io.Writer) error {

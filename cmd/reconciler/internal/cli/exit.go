@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,8 @@ const (
 	NoDaemon    = 3
 	NoSuchChild = 4
 
-	// NotPermitted says that the reconciler does not obey this user.
+	// NotPermitted says that the reconciler does not obey this user, or that what it
+	// keeps is closed to them.
 	NotPermitted = 5
 
 	TimedOut = 124
@@ -27,6 +29,9 @@ const (
 type exitError struct {
 	code int
 	err  error // nil: all was said already
+
+	// wellUsed says that the help is no help, whatever the code.
+	wellUsed bool
 }
 
 func (e *exitError) Error() string {
@@ -40,7 +45,7 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // withCode is a new error that ends the program with code.
 func withCode(code int, format string, args ...any) error {
-	return &exitError{code, fmt.Errorf(format, args...)}
+	return &exitError{code: code, err: fmt.Errorf(format, args...)}
 }
 
 // silently ends the program with code and prints nothing more.
@@ -62,6 +67,8 @@ func Code(err error) int {
 		return 0
 	case errors.As(err, &e):
 		return e.code
+	case errors.Is(err, fs.ErrPermission):
+		return NotPermitted
 	}
 	return Failed
 }
@@ -81,7 +88,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) {
 		return
 	}
 	fmt.Fprintf(w, "reconciler: %v\n", err)
-	if Code(err) == Usage {
+	if Code(err) == Usage && (e == nil || !e.wellUsed) {
 		fmt.Fprintf(w, "See '%s --help'.\n", cmd.CommandPath())
 	}
 }
@@ -91,6 +98,9 @@ func noSuchVerb(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	if instead := insteadOf(args[0]); instead != "" {
+		return withCode(Usage, "there is no command %q: %s", args[0], instead)
+	}
 	root.SuggestionsMinimumDistance = 2
 	return withCode(Usage, "there is no command %q%s", args[0], didYouMean(root.SuggestionsFor(args[0])))
 }
@@ -99,7 +109,7 @@ func noSuchVerb(root *cobra.Command, args []string) error {
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return &exitError{Usage, err}
+			return withCode(Usage, "%w: write %s", err, cmd.UseLine())
 		}
 		return nil
 	}

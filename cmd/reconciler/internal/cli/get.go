@@ -96,8 +96,13 @@ func (a *app) get(ctx context.Context, names []string, f getFlags, out, messages
 		_, err := io.WriteString(messages, "There are no children.\n")
 		return err
 	}
-	if err := p.print(children); err != nil || len(missing) == 0 {
-		return err
+	if len(children) > 0 || !p.isTable() { // headers alone are no answer
+		if err := p.print(children); err != nil {
+			return err
+		}
+	}
+	if len(missing) == 0 {
+		return nil
 	}
 	return a.noSuchChild(missing[0])
 }

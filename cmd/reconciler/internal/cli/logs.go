@@ -42,7 +42,7 @@ child that printed it.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "go on with what is printed from now on")
-	cmd.Flags().IntVar(&o.Tail, "tail", 0, "print only the last `N` lines (0: all)")
+	cmd.Flags().IntVarP(&o.Tail, "tail", "n", 0, "print only the last `N` lines (0: all)")
 	cmd.Flags().BoolVarP(&o.Previous, "previous", "p", false, "print what the attempt before the newest one printed")
 	return cmd
 }

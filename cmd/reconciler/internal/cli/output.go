@@ -18,7 +18,10 @@ var outputs = []string{"table", "wide", "json", "yaml", "name", pathPrefix}
 const pathPrefix = "jsonpath="
 
 // template is a value of -o that picks fields, in the syntax of kubectl.
-type template struct{ path *jsonpath.JSONPath }
+type template struct {
+	path *jsonpath.JSONPath
+	text string
+}
 
 // parseTemplate reads the value of -o behind "jsonpath=". As in kubectl the
 // braces around one single path may be left out.
@@ -30,7 +33,7 @@ func parseTemplate(text string) (*template, error) {
 	if err := path.Parse(text); err != nil || text == "{}" {
 		return nil, withCode(Usage, "--output jsonpath=%s is no template%s: want one such as '{.phase}' or '{range [*]}{.child_id}{\"\\n\"}{end}'", text, because(err))
 	}
-	return &template{path}, nil
+	return &template{path, text}, nil
 }
 
 func because(err error) string {
@@ -45,6 +48,9 @@ func (t *template) print(w io.Writer, v any) error {
 	root, err := decoded(v)
 	if err != nil {
 		return err
+	}
+	if _, isList := root.([]any); isList && strings.Contains(t.text, ".items") {
+		return withCode(Usage, "--output jsonpath=%s: the children are a list without items around it: write [*] for .items[*]", t.text)
 	}
 	var b bytes.Buffer
 	if err := t.path.Execute(&b, root); err != nil {

@@ -180,7 +180,7 @@ func completeValues(cmd *cobra.Command, flag string, values ...string) {
 func checkDirectory(dir string) error {
 	info, err := os.Stat(dir)
 	if err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", dir)
+		return fmt.Errorf("%s is not a directory: name the directory it is in", dir)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,10 @@ affair: one that ends by it has ended by itself, and its restart policy decides.
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if signal == "" {
 			return withCode(Usage, "--signal is missing: name one, such as --signal HUP")
+		}
+		name := "SIG" + strings.TrimPrefix(strings.ToUpper(signal), "SIG")
+		if err := child.CheckSignal(name); err != nil {
+			return &exitError{code: Usage, err: err}
 		}
 		return nil
 	}

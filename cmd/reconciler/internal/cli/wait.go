@@ -88,7 +88,7 @@ existed.`,
 	}
 	cmd.Flags().StringVar(&f.goal, "for", "ready", "what to wait for: "+strings.Join(goalNames, ", "))
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "wait this long")
-	cmd.Flags().StringArrayVarP(&f.tags, "tag", "l", nil, "all children with this `TAG` instead of named ones; repeated: with all of them")
+	cmd.Flags().StringSliceVarP(&f.tags, "tag", "l", nil, "all children with this `TAG` instead of named ones, with !TAG all without; several, with commas or repeated: all must hold")
 	completeValues(cmd, "for", goalNames...)
 	return cmd
 }
