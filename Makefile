@@ -1,7 +1,7 @@
 # Each target is one line that calls Go or a script of hack/.
 .PHONY: build run test lint fuzz sim bench man
 
-build: ; CGO_ENABLED=0 go build -trimpath -o bin/reconciler ./cmd/reconciler
+build: ; CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/reconciler ./cmd/reconciler
 
 run: build ; bin/reconciler run --manifests manifests --status status --state .reconciler
 

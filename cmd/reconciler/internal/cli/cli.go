@@ -77,15 +77,26 @@ func New(o Options) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: Usage, err: err} })
 	a.addDirs(root)
 	a.addColor(root)
-	root.AddCommand(
-		a.runCommand(), a.shimCommand(),
-		a.validateCommand(), a.diffCommand(), a.reconcileCommand(),
-		a.getCommand(), a.treeCommand(), a.topCommand(), a.whyCommand(), a.describeCommand(), a.logsCommand(), a.eventsCommand(),
-		a.restartCommand(), a.pauseCommand(), a.resumeCommand(), a.quarantineCommand(), a.signalCommand(), a.removeCommand(),
-		a.waitCommand(), a.healthCommand(), a.shutdownCommand(),
-		a.importCommand(), a.schemaCommand(), a.versionCommand(), a.docsCommand(),
-	)
+	addGroup(root, "Look:",
+		a.getCommand(), a.describeCommand(), a.whyCommand(), a.treeCommand(), a.topCommand(),
+		a.logsCommand(), a.eventsCommand(), a.healthCommand(), a.waitCommand())
+	addGroup(root, "Act:",
+		a.restartCommand(), a.pauseCommand(), a.resumeCommand(), a.quarantineCommand(), a.signalCommand(), a.removeCommand())
+	addGroup(root, "The reconciler itself:",
+		a.runCommand(), a.reconcileCommand(), a.shutdownCommand())
+	addGroup(root, "Manifests, also without a reconciler:",
+		a.validateCommand(), a.diffCommand(), a.importCommand(), a.schemaCommand())
+	root.AddCommand(a.versionCommand(), a.docsCommand(), a.shimCommand())
 	return root
+}
+
+// addGroup adds verbs under a title of the help.
+func addGroup(root *cobra.Command, title string, verbs ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, v := range verbs {
+		v.GroupID = title
+	}
+	root.AddCommand(verbs...)
 }
 
 // addDirs gives every verb the three directories.
