@@ -29,6 +29,7 @@ const (
 // here has no place yet.
 var floors = map[string]floor{
 	"internal/pidns":          {others: []string{xsys}},
+	"internal/dirlock":        {others: []string{xsys}},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"pkg/runtime/child"}, others: []string{xsys}},
@@ -42,7 +43,8 @@ var floors = map[string]floor{
 	},
 	"pkg/runtime/scenarios": {},
 	"pkg/runtime": {
-		ours:   []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal", "pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
+		ours: []string{"internal/dirlock", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",
+			"pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
 		others: []string{xsys, logr, "github.com/robfig/cron/v3"},
 	},
 	"pkg/desired": {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconciler-dev/reconciler/internal/dirlock"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -33,34 +33,17 @@ func (e *HeldError) Error() string {
 		e.Holder.PID, e.Holder.StartedAt.Format(time.RFC3339), e.Holder.Manifests, e.StateDir)
 }
 
-// lock takes the state directory for this process until the file is closed. The
-// kernel releases it when the process dies, however it dies (flock(2)); the file
-// is close-on-exec, so that no child keeps it.
+// lock takes the state directory for this process until the file is closed, or the
+// process is dead.
 func lock(stateDir string, h Holder) (*os.File, error) {
-	f, err := os.OpenFile(lockPath(stateDir), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
+	f, err := dirlock.Take(stateDir, h)
+	var held *dirlock.HeldError
+	if !errors.As(err, &held) {
+		return f, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-		other, _ := readHolder(f) // a holder that has not written yet is pid 0
-		return nil, &HeldError{StateDir: stateDir, Holder: other}
-	}
-	text, err := json.Marshal(h)
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(append(text, '\n'), 0)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock: %w", err)
-	}
-	return f, nil
+	var other Holder
+	_ = json.Unmarshal(held.Holder, &other) // one that has not written yet is pid 0
+	return nil, &HeldError{StateDir: stateDir, Holder: other}
 }
 
 // lockStatus takes the directory of the status files likewise: two reconcilers with a
@@ -93,15 +76,3 @@ func writerOf(dir string) string {
 	}
 	return fmt.Sprintf(" (pid %d)", r.PID)
 }
-
-func readHolder(f *os.File) (Holder, error) {
-	var h Holder
-	buf := make([]byte, 4096)
-	n, err := f.ReadAt(buf, 0)
-	if n == 0 {
-		return h, err
-	}
-	return h, json.Unmarshal(buf[:n], &h)
-}
-
-func lockPath(stateDir string) string { return filepath.Join(stateDir, "lock") }
