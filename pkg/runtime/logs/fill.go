@@ -60,5 +60,5 @@ func (p Policy) fill(dst, src []byte, size int64, midLine bool, stamp []byte) (o
 // stampAt is the beginning of a line that was read at t. It has a fixed width,
 // so that lines sort and align.
 func stampAt(t time.Time) []byte {
-	return t.UTC().AppendFormat(nil, "2006-01-02T15:04:05.000000000Z ")
+	return t.UTC().AppendFormat(nil, stampLayout+" ")
 }

@@ -24,6 +24,11 @@ type Options struct {
 	Previous bool // only what the attempt before the newest one printed
 	Follow   bool // then go on with what is printed from now on; not with Previous
 
+	// Since, unless it is zero, leaves out what was printed before, as far as that is
+	// known. Untimed is called, if set, where the lines have no times of their own.
+	Since   time.Time
+	Untimed func()
+
 	// Attempt, if set, is whose output is wanted: from where it begins. One that
 	// has printed nothing yet begins at the end. Its time does not matter.
 	Attempt *Mark
@@ -113,6 +118,9 @@ func (f *follower) begin() error {
 		f.until = v.marks[k-1].At
 		f.pos = v.marks[k-2].At
 		f.skipTo(min(max(f.pos, v.start()), f.until))
+	}
+	if !f.options.Since.IsZero() {
+		f.beginSince(v, f.options.Since)
 	}
 	if f.options.Tail > 0 {
 		s := stream{dir: f.dir, view: v}

@@ -118,3 +118,21 @@ func TestWhatIsClosedToTheUserIsNotPermitted(t *testing.T) {
 		t.Errorf("code of %v is %d, want 5", err, got)
 	}
 }
+
+func TestLogsSinceATime(t *testing.T) {
+	w := newWorld(t)
+	w.printed("web", "2020-01-01T10:00:00.000000000Z old\n2020-01-01T11:00:00.000000000Z new\n")
+	w.printed("worker", "plain\n")
+
+	timed, plain, wrong := w.run("logs", "web", "--since", "2020-01-01T10:30:00Z"), w.run("logs", "worker", "--since", "2020-01-01T10:30:00Z"), w.run("logs", "web", "--since", "soon")
+
+	if want := (result{Out: "2020-01-01T11:00:00.000000000Z new\n"}); timed != want {
+		t.Errorf("logs --since = %+v, want %+v", timed, want)
+	}
+	if plain.Out != "plain\n" || !strings.Contains(plain.Err, "the lines have no times") {
+		t.Errorf("logs --since of lines without times = %+v; want them, and that it is said", plain)
+	}
+	if wrong.Code != Usage {
+		t.Errorf("logs --since soon = %+v, want code 2", wrong)
+	}
+}

@@ -21,11 +21,15 @@ const logsExamples = `  # All that worker printed, as far as it is kept
   # The last ten lines, and then what comes
   reconciler logs payments/worker --tail 10 -f
 
+  # What was printed in the last ten minutes?
+  reconciler logs worker --since 10m
+
   # What did the attempt before this one say?
   reconciler logs worker --previous`
 
 func (a *app) logsCommand() *cobra.Command {
 	var o logs.Options
+	var since string
 	cmd := &cobra.Command{
 		Use:   "logs CHILD...",
 		Short: "Print the output of children",
@@ -33,16 +37,27 @@ func (a *app) logsCommand() *cobra.Command {
 
 Output is read from the state directory, so this works without a running reconciler
 and for a child that was removed. With several children each line begins with the
-child that printed it.`,
+child that printed it.
+
+--since goes by the times that begin the lines of a child with logs: {timestamps: true}.
+The lines of others have none: then whole attempts are shown, and it says so.`,
 		Example:           logsExamples,
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeChildren,
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if since != "" {
+				t, err := parseSince(since, a.Now())
+				if err != nil {
+					return err
+				}
+				o.Since = t
+			}
 			return a.logs(cmd.Context(), names, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "go on with what is printed from now on")
 	cmd.Flags().IntVarP(&o.Tail, "tail", "n", 0, "print only the last `N` lines (0: all)")
+	cmd.Flags().StringVar(&since, "since", "", "only what was printed since a `TIME`: 10m, 2026-11-26T12:00:00Z, '2026-11-26 12:00:00', 2026-11-26")
 	cmd.Flags().BoolVarP(&o.Previous, "previous", "p", false, "print what the attempt before the newest one printed")
 	return cmd
 }
@@ -72,6 +87,9 @@ func (a *app) logs(ctx context.Context, names []string, o logs.Options, out, mes
 func (a *app) logsOf(ctx context.Context, id child.ID, o logs.Options, out, messages io.Writer) error {
 	o.Missed = func(n int64) {
 		fmt.Fprintf(messages, "%s: %d bytes of output were rotated away before they could be read\n", id, n)
+	}
+	o.Untimed = func() {
+		fmt.Fprintf(messages, "%s: the lines have no times (logs: {timestamps: true} writes them), so some may be older\n", id)
 	}
 	err := logs.Follow(ctx, a.logDir(id), o, out)
 	switch {
