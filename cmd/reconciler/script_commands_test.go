@@ -41,6 +41,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"fill":         cmdFill,        // fill FILE...: $VAR in files becomes its value
 		"valid-status": cmdValidStatus, // valid-status N: the status files are as the schemas say
 		"scrape":       cmdScrape,      // scrape ADDR FILE REGEXP...: waits until the metrics match
+		"ask":          cmdAsk,         // ask PATH FILE: what the control socket answers to GET PATH
 		"gapless":      cmdGapless,     // gapless N: the output of c1 to cN counts "line 1", "line 2", … without a gap
 	}
 }

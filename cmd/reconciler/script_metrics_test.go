@@ -22,14 +22,9 @@ func cmdScrape(ts *testscript.TestScript, _ bool, args []string) {
 	if strings.Contains(address, "/") {
 		network, address = "unix", ts.MkAbs(address)
 	}
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
-		},
-	}}
+	client := clientOf(network, address)
 	waitFor(ts, func() string {
-		text, err := scrape(client)
+		text, err := scrape(client, "/metrics")
 		if err != nil {
 			return err.Error()
 		}
@@ -44,15 +39,33 @@ func cmdScrape(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-func scrape(client *http.Client) (string, error) {
-	r, err := client.Get("http://reconciler/metrics")
+// cmdAsk is ask PATH FILE: leaves the answer of the control socket to GET PATH in FILE.
+func cmdAsk(ts *testscript.TestScript, _ bool, args []string) {
+	usage(ts, args, 2, "ask PATH FILE")
+	text, err := scrape(clientOf("unix", ts.MkAbs(".reconciler/reconciler.sock")), args[0])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+// clientOf talks to one address only.
+func clientOf(network, address string) *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}}
+}
+
+func scrape(client *http.Client, path string) (string, error) {
+	r, err := client.Get("http://reconciler" + path)
 	if err != nil {
 		return "", err
 	}
 	defer r.Body.Close()
 	text, err := io.ReadAll(r.Body)
 	if r.StatusCode != http.StatusOK {
-		err = fmt.Errorf("scrape: %s", r.Status)
+		err = fmt.Errorf("GET %s: %s", path, r.Status)
 	}
 	return string(text), err
 }

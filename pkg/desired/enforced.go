@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -18,7 +17,6 @@ var unenforced = []struct {
 	{"resource_limits", func(s *child.Spec) bool { return s.ResourceLimits != nil }},
 	{"run_as.no_new_privs", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.NoNewPrivs }},
 	{"run_as.umask", func(s *child.Spec) bool { return s.RunAs != nil && s.RunAs.Umask != "" }},
-	{"secrets", func(s *child.Spec) bool { return len(s.Secrets) > 0 }},
 }
 
 // notEnforced are the paths of s that nothing acts on yet, sorted.
@@ -27,11 +25,6 @@ func notEnforced(s *child.Spec) []string {
 	for _, u := range unenforced {
 		if u.used(s) {
 			paths = append(paths, u.field)
-		}
-	}
-	for i, v := range s.Environment {
-		if v.SecretRef != "" {
-			paths = append(paths, fmt.Sprintf("environment[%d].secret_ref", i))
 		}
 	}
 	slices.Sort(paths)

@@ -88,8 +88,8 @@ type envVar struct {
 
 type secret struct {
 	Name     string `json:"name" jsonschema:"required,minLength=1,pattern=^[A-Za-z_][A-Za-z0-9_]*$" hint:"begin with a letter or _, then use letters, digits and _ only" about:"What secret_ref calls it."`
-	Key      string `json:"key" jsonschema:"required,minLength=1" about:"Where the secret is kept."`
-	Required *bool  `json:"required" jsonschema:"default=true" about:"Without it the child does not start."`
+	Key      string `json:"key" jsonschema:"required,minLength=1" about:"Its file, as a path below the directory of run --secrets."`
+	Required *bool  `json:"required" jsonschema:"default=true" about:"Without it the child does not start. false: without it the variable is not set."`
 }
 
 // handlers are the ways to probe that liveness and readiness share.

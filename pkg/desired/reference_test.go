@@ -45,7 +45,7 @@ var enforcers = map[string]string{
 	"env_files":           "the runtime, at every start; a file that cannot be read is a failed start",
 	"run_as":              "the shim, by the kernel; without the right to change the user it is a failed start",
 	"environment":         "the runtime, at every start",
-	"secrets":             "the runtime, at every start",
+	"secrets":             "the runtime, at every start, from the directory of `run --secrets`; a changed one restarts the child",
 	"resource_limits":     "the kernel: cgroups and limits of processes",
 	"shutdown":            "the runtime decides, the shim signals",
 	"backoff":             "the runtime, after every exit that is followed by a start",

@@ -175,8 +175,8 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 		Hooks: &child.Hooks{PreStart: [][]string{{"./migrate", "--all"}, {"./a", "b c"}}, PostStart: [][]string{{"x"}},
 			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}, Timeout: seconds(61)},
 		Tags: []string{"fast", "mail"},
-		NotEnforced: []string{"command_permissions", "environment[0].secret_ref",
-			"resource_limits", "run_as.no_new_privs", "run_as.umask", "secrets"},
+		NotEnforced: []string{"command_permissions",
+			"resource_limits", "run_as.no_new_privs", "run_as.umask"},
 	}
 
 	got := specOf(t, everyField)

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -62,6 +63,12 @@ func (v *envVar) check(c *checker) {
 		c.problem("secret_ref", "value and secret_ref exclude each other", "keep one of them")
 	case v.Value == nil && v.SecretRef == nil:
 		c.problem("", "has neither value nor secret_ref", `add one of them; value: "" is an empty variable`)
+	}
+}
+
+func (s *secret) check(c *checker) {
+	if s.Key != "" && (s.Key == "." || !fs.ValidPath(s.Key)) {
+		c.problem("key", quoted(s.Key)+" is no path below the secrets directory", "write one such as workers/api_token, without .. and without / at its ends")
 	}
 }
 

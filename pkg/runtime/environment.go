@@ -23,7 +23,7 @@ var notInherited = []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "L
 
 // environment is the whole environment of an attempt. Later sources win: what is
 // inherited, the user's own variables (HOME, USER, LOGNAME, SHELL, as systemd
-// sets them for User=), env_files in their order, environment.
+// sets them for User=), env_files in their order, environment with its secrets.
 func (h Host) environment(s machine.Start, who identity) ([]string, error) {
 	vars := map[string]string{}
 	for _, kv := range h.Environ {
@@ -44,8 +44,12 @@ func (h Host) environment(s machine.Start, who identity) ([]string, error) {
 		}
 	}
 	for _, v := range s.Spec.Environment {
-		if v.Value != nil {
-			vars[v.Name] = *v.Value
+		value, set, err := h.variable(s.Spec, v)
+		if err != nil {
+			return nil, err
+		}
+		if delete(vars, v.Name); set {
+			vars[v.Name] = value
 		}
 	}
 	if s.Key.Role == child.Main && sendsHeartbeats(s.Spec) {

@@ -2,13 +2,20 @@ package runtime
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +36,8 @@ const (
 
 // files remembers the content of files by what stat(2) says of them.
 type files struct {
+	key []byte // of the hashes
+
 	mu   sync.Mutex
 	seen map[string]fileSeen
 }
@@ -41,33 +50,93 @@ type fileSeen struct {
 	settledAt time.Time // when it was read: a change in the same tick of its clock is looked for once more
 }
 
+// hashKeyFile is the key of the hashes, in the state directory.
+const hashKeyFile = "hash-key"
+
+// newFiles makes the key of the hashes, or finds that of an earlier run. With it
+// nobody who sees a hash, as the records hold it, can try which short secret has it.
+func newFiles(stateDir string) (*files, error) {
+	path := filepath.Join(stateDir, hashKeyFile)
+	key, err := os.ReadFile(path)
+	if err == nil && len(key) == sha256.Size {
+		return &files{key: key, seen: map[string]fileSeen{}}, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the key of the hashes of files: %w", err)
+	}
+	key = make([]byte, sha256.Size)
+	rand.Read(key)
+	if err := errors.Join(os.MkdirAll(stateDir, 0o700), os.WriteFile(path+".new", key, 0o600), os.Rename(path+".new", path)); err != nil {
+		return nil, fmt.Errorf("the key of the hashes of files: %w", err)
+	}
+	return &files{key: key, seen: map[string]fileSeen{}}, nil
+}
+
+// watched is a file that a child must be told about.
+type watched struct {
+	path string
+	stat func() (fs.FileInfo, error)
+	copy func(to io.Writer) error // all that counts as its content
+}
+
+func plainFile(path string) watched {
+	return watched{
+		path: path,
+		stat: func() (fs.FileInfo, error) { return os.Stat(path) },
+		copy: func(to io.Writer) error { return copyFile(to, path) },
+	}
+}
+
+func secretFile(dir, key string) watched {
+	return watched{
+		path: filepath.Join(dir, key),
+		stat: func() (fs.FileInfo, error) { return statSecret(dir, key) },
+		copy: func(to io.Writer) error {
+			value, err := readSecret(dir, key)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(to, value)
+			return err
+		},
+	}
+}
+
 // Files are the files that a child with this spec must be told about when they
 // change, with their content now. Links are followed.
 func (p *ShimProcesses) Files(spec *child.Spec) []child.FileHash {
-	var paths []string
+	var of []watched
+	if p.host.SecretsDir != "" {
+		for _, key := range secretKeys(spec) {
+			of = append(of, secretFile(p.host.SecretsDir, key))
+		}
+	}
 	for _, f := range spec.EnvFiles {
-		paths = append(paths, absolute(p.host.WorkingDir, f))
+		of = append(of, plainFile(absolute(p.host.WorkingDir, f)))
 	}
 	if spec.Reload != nil {
-		paths = append(paths, spec.Reload.Files...)
+		for _, f := range spec.Reload.Files {
+			of = append(of, plainFile(f))
+		}
 	}
-	slices.Sort(paths)
-	paths = slices.Compact(paths)
-	all := make([]child.FileHash, 0, len(paths))
-	for _, path := range paths {
-		all = append(all, child.FileHash{Path: path, Hash: p.files.hash(path)})
+	slices.SortStableFunc(of, func(a, b watched) int { return strings.Compare(a.path, b.path) })
+	of = slices.CompactFunc(of, func(a, b watched) bool { return a.path == b.path })
+	all := make([]child.FileHash, 0, len(of))
+	for _, w := range of {
+		all = append(all, child.FileHash{Path: w.path, Hash: p.files.hash(w)})
 	}
 	return all
 }
 
-// hash is the content of a file by its SHA-256, "" if it cannot be read.
-func (c *files) hash(path string) string {
-	fi, err := os.Stat(path)
+// hash stands for the content of a file, "" if it cannot be read.
+func (c *files) hash(w watched) string {
+	path := w.path
+	fi, err := w.stat()
 	if err != nil || !fi.Mode().IsRegular() {
 		return ""
 	}
-	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
 		return ""
 	}
 	now := fileSeen{dev: uint64(st.Dev), ino: st.Ino, size: fi.Size(), mtime: fi.ModTime()}
@@ -78,33 +147,32 @@ func (c *files) hash(path string) string {
 	if same && old.settledAt.Sub(old.mtime) > 2*lookAtFiles {
 		return old.hash
 	}
-	if now.hash = hashFile(path); now.hash == "" {
+	sum := hmac.New(sha256.New, c.key)
+	if err := w.copy(sum); err != nil {
 		return ""
 	}
+	now.hash = "hmac-sha256:" + hex.EncodeToString(sum.Sum(nil))
 	now.settledAt = time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen == nil {
-		c.seen = map[string]fileSeen{}
-	}
 	c.seen[path] = now
 	return now.hash
 }
 
-func hashFile(path string) string {
+func copyFile(to io.Writer, path string) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return ""
+		return err
 	}
 	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.LimitReader(f, maxReloadFile)); err != nil {
-		return ""
-	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	_, err = io.Copy(to, io.LimitReader(f, maxReloadFile))
+	return err
 }
 
-func hasFiles(spec *child.Spec) bool { return spec.Reload != nil || len(spec.EnvFiles) > 0 }
+func hasFiles(spec *child.Spec) bool {
+	return spec.Reload != nil || len(spec.EnvFiles) > 0 ||
+		slices.ContainsFunc(spec.Environment, func(v child.EnvVar) bool { return v.SecretRef != "" })
+}
 
 // startFiles begins to look at the files of running children, until stop is
 // called.

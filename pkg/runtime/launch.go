@@ -29,6 +29,10 @@ type Host struct {
 
 	// Environ is the environment that children inherit from, as os.Environ.
 	Environ []string
+
+	// SecretsDir holds the secrets that environment variables refer to, each in the
+	// file of its key. It must be absolute; empty: there are none.
+	SecretsDir string
 }
 
 // launch resolves a spec to what the shim needs: paths looked up, users and
@@ -89,9 +93,9 @@ func (h Host) command(s machine.Start, dir, path string) (string, []string, erro
 		}
 	}
 	if len(declared) == 0 {
-		return "", nil, fmt.Errorf("no command: the manifest has none, and there is no executable %q in %s or in PATH=%s", name, h.BinDir, path)
+		return "", nil, fmt.Errorf("no command: the manifest has none, and there is no executable %q in %s or in PATH=%s", name, h.BinDir, shownPath(s.Spec, path))
 	}
-	return "", nil, fmt.Errorf("command %q: no such executable in PATH=%s", name, path)
+	return "", nil, fmt.Errorf("command %q: no such executable in PATH=%s", name, shownPath(s.Spec, path))
 }
 
 // startable says in words of the manifest why file cannot be executed.

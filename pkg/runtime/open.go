@@ -163,6 +163,9 @@ func (h Host) completed() (_ Host, err error) {
 	if h.Environ == nil {
 		h.Environ = os.Environ()
 	}
+	if h.SecretsDir != "" {
+		h.SecretsDir = absolute(h.WorkingDir, h.SecretsDir)
+	}
 	return h, err
 }
 

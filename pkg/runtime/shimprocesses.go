@@ -31,7 +31,7 @@ type ShimProcesses struct {
 	kick     chan struct{} // one slot: starts is not empty
 
 	probes probes
-	files  files
+	files  *files
 	tasks  *task.Registry // nil: none
 
 	mu     sync.Mutex
@@ -43,6 +43,10 @@ type ShimProcesses struct {
 // NewShimProcesses are the processes of the shim of stateDir. The command line
 // starts such a shim when there is none.
 func NewShimProcesses(stateDir string, command []string, host Host, log logr.Logger) (*ShimProcesses, error) {
+	seen, err := newFiles(stateDir)
+	if err != nil {
+		return nil, err
+	}
 	client, err := shim.NewClient(shim.ClientConfig{
 		StateDir: stateDir, Command: command,
 		Log: func(msg string, kv ...any) { log.Info(msg, kv...) },
@@ -51,7 +55,7 @@ func NewShimProcesses(stateDir string, command []string, host Host, log logr.Log
 		return nil, err
 	}
 	return &ShimProcesses{
-		client: client, host: host, stateDir: stateDir, log: log,
+		client: client, host: host, stateDir: stateDir, log: log, files: seen,
 		// Without a buffer: the tree has taken Detached before the client is told
 		// of a new connection, so nothing that it decided on the word of the old
 		// one can reach the new one.

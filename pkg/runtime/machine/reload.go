@@ -14,8 +14,8 @@ import (
 const reloadWatch = 30 * time.Second
 
 // FilesSeen tells what is in the files that an attempt was started with and may
-// have to be told about: reload.files and env_files of its spec, by their paths. The
-// first one of an attempt, told before it starts, is what it knows.
+// have to be told about: reload.files, env_files and secrets of its spec, by their
+// paths. The first one of an attempt, told before it starts, is what it knows.
 type FilesSeen struct {
 	Key   child.Key
 	Files []child.FileHash // sorted by path

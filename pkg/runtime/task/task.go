@@ -162,6 +162,7 @@ func notForTasks(s *child.Spec) error {
 	}{
 		{"run_as", s.RunAs != nil}, {"resource_limits", s.ResourceLimits != nil},
 		{"working_dir", s.WorkingDir != ""}, {"env_files", len(s.EnvFiles) > 0},
+		{"environment: secret_ref", slices.ContainsFunc(s.Environment, func(v child.EnvVar) bool { return v.SecretRef != "" })},
 	} {
 		if f.set {
 			return fmt.Errorf("%s: a task runs inside this program and cannot have its own", f.field)

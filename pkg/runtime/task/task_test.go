@@ -343,10 +343,13 @@ func TestATaskSpeaksAboutItselfWhileItLives(t *testing.T) {
 func TestWhatATaskCannotHaveIsRefused(t *testing.T) {
 	r := registry(t, stay)
 	for want, change := range map[string]func(*machine.Start){
-		"run_as: a task runs inside this program":                                    func(s *machine.Start) { s.Spec.RunAs = &child.RunAs{User: "app"} },
-		"resource_limits: a task runs inside this program":                           func(s *machine.Start) { s.Spec.ResourceLimits = &child.ResourceLimits{} },
-		"working_dir: a task runs inside this program":                               func(s *machine.Start) { s.Spec.WorkingDir = "/" },
-		"env_files: a task runs inside this program":                                 func(s *machine.Start) { s.Spec.EnvFiles = []string{"/env"} },
+		"run_as: a task runs inside this program":          func(s *machine.Start) { s.Spec.RunAs = &child.RunAs{User: "app"} },
+		"resource_limits: a task runs inside this program": func(s *machine.Start) { s.Spec.ResourceLimits = &child.ResourceLimits{} },
+		"working_dir: a task runs inside this program":     func(s *machine.Start) { s.Spec.WorkingDir = "/" },
+		"env_files: a task runs inside this program":       func(s *machine.Start) { s.Spec.EnvFiles = []string{"/env"} },
+		"environment: secret_ref: a task runs inside this program": func(s *machine.Start) {
+			s.Spec.Environment = []child.EnvVar{{Name: "TOKEN", SecretRef: "${TOKEN}"}}
+		},
 		"a is no task, and this program runs nothing but tasks; registered are: web": func(s *machine.Start) { s.Spec.Command = []string{"sleep", "1"} },
 		"pre_stop: a hook is a process":                                              func(s *machine.Start) { s.Key.Role = child.PreStop },
 	} {

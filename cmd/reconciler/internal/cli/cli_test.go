@@ -238,7 +238,7 @@ func TestRunHandsOverItsFlags(t *testing.T) {
 	var got RunConfig
 	opts := Options{Version: "v1.2.3", Run: func(_ context.Context, c RunConfig) error { got = c; return nil }}
 
-	r := runProgram(t.Context(), opts, "run", "--rescan", "5s", "--max-removals", "3", "--allow-empty", "--on-exit", "leave", "--log-format", "json", "-vv", "--start-slots", "7", "--metrics-listen", "/run/m.sock")
+	r := runProgram(t.Context(), opts, "run", "--rescan", "5s", "--max-removals", "3", "--allow-empty", "--on-exit", "leave", "--log-format", "json", "-vv", "--start-slots", "7", "--metrics-listen", "/run/m.sock", "--secrets", "/run/secrets")
 
 	if r.Code != 0 {
 		t.Fatalf("run: %+v", r)
@@ -251,8 +251,8 @@ func TestRunHandsOverItsFlags(t *testing.T) {
 		Dirs:   Dirs{"manifests", "status", ".reconciler"},
 		Source: SourceFlags{MaxRemovals: three, AllowEmpty: true},
 		Rescan: 5 * time.Second, OnExit: LeaveChildren, LogFormat: LogJSON, Verbosity: 2, StartSlots: 7,
-		MetricsListen: "/run/m.sock",
-		Version:       "v1.2.3",
+		MetricsListen: "/run/m.sock", Secrets: "/run/secrets",
+		Version: "v1.2.3",
 	}
 	got.Stderr = nil
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(desired.MaxRemovals{})); diff != "" {

@@ -133,7 +133,11 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	if err != nil {
 		return nil, err
 	}
-	host := runtime.Host{WorkingDir: cwd, BinDir: filepath.Join(d.dirs.Manifests, "bin"), Environ: os.Environ()}
+	secrets, err := d.secretsDir()
+	if err != nil {
+		return nil, err
+	}
+	host := runtime.Host{WorkingDir: cwd, BinDir: filepath.Join(d.dirs.Manifests, "bin"), Environ: os.Environ(), SecretsDir: secrets}
 	d.procs, err = runtime.NewShimProcesses(d.dirs.State, []string{self, "shim", "--state", d.dirs.State}, host, d.log.WithName("shim"))
 	if err != nil {
 		return nil, err
@@ -297,6 +301,25 @@ func checkDirs(dirs cli.Dirs) (cli.Dirs, error) {
 		return abs, fmt.Errorf("--status and --state are both %s: they need a directory each", abs.Status)
 	}
 	return abs, nil
+}
+
+// secretsDir is the directory of the secrets, absolute. One that cannot be read yet
+// is told, and no more: children that run need nothing of it now.
+func (d *daemon) secretsDir() (string, error) {
+	if d.config.Secrets == "" {
+		return "", nil
+	}
+	dir, err := filepath.Abs(d.config.Secrets)
+	if err != nil {
+		return "", fmt.Errorf("--secrets %q: %w", d.config.Secrets, err)
+	}
+	if isBelow(d.dirs.Manifests, dir) {
+		return "", fmt.Errorf("--secrets %s lies inside the manifests directory %s: choose a directory outside", d.config.Secrets, d.dirs.Manifests)
+	}
+	if _, err := os.ReadDir(dir); err != nil {
+		d.log.Error(err, "the secrets directory cannot be read; children that need a secret do not start until it can be")
+	}
+	return dir, nil
 }
 
 // isBelow reports whether path is root or lies in it, links followed as far as
