@@ -150,19 +150,22 @@ func partition(tags []string) (without, with []string) {
 	return without, with
 }
 
-// say tells what became of a command. The message, where there is one, names the
-// child and says more than we know.
+// say tells what became of a command. The message, where there is one, says more
+// than we know, and may say all.
 func (v commandVerb) say(o control.Outcome) string {
 	text := v.done
 	switch o.Decision {
 	case "idempotent":
 		text = v.already
 	case "already_pending":
-		text = "a restart is under way already"
+		text = "a restart is pending already"
 	case "queued_after_stop":
 		text = v.done + " (it stops first)"
 	}
-	if o.Message != "" {
+	switch {
+	case strings.HasPrefix(o.Message, text):
+		return fmt.Sprintf("%s: %s", o.ChildID, clean(o.Message))
+	case o.Message != "":
 		return fmt.Sprintf("%s: %s: %s", o.ChildID, text, clean(o.Message))
 	}
 	return fmt.Sprintf("%s: %s", o.ChildID, text)
@@ -175,15 +178,17 @@ func isGeneral(err error) bool {
 	return code == NoDaemon || code == NotPermitted || code == TimedOut
 }
 
-// failures are the children for which a command failed.
+// failures are what went wrong, each error with the name of its child.
 type failures struct {
 	of   int
-	ids  []child.ID
 	errs []error
 }
 
 func (f *failures) note(id child.ID, err error) {
-	f.ids, f.errs = append(f.ids, id), append(f.errs, err)
+	if said := err.Error(); !strings.HasPrefix(said, string(id)+" ") && !strings.HasPrefix(said, "child not found: ") {
+		err = fmt.Errorf("%s: %w", id, err) // it does not say of whom it is
+	}
+	f.errs = append(f.errs, err)
 }
 
 // err is nil if there are none. The exit code is the one that all have, else Failed.
@@ -192,16 +197,16 @@ func (f *failures) err(messages io.Writer) error {
 		return nil
 	}
 	code := Code(f.errs[0])
-	for i, err := range f.errs {
+	for _, err := range f.errs {
 		if Code(err) != code {
 			code = Failed
 		}
 		if f.of > 1 {
-			fmt.Fprintf(messages, "reconciler: %s: %v\n", f.ids[i], err)
+			fmt.Fprintf(messages, "reconciler: %v\n", err)
 		}
 	}
 	if f.of == 1 {
-		return &exitError{code: code, err: fmt.Errorf("%s: %w", f.ids[0], f.errs[0])}
+		return &exitError{code: code, err: f.errs[0]}
 	}
 	return withCode(code, "%d of %d children failed", len(f.errs), f.of)
 }

@@ -65,12 +65,12 @@ func TestCommandsSelectByTag(t *testing.T) {
 	d := w.daemon(map[string]func() (int, any){
 		"GET /v1/children":            always(200, control.Children{Children: []status.Child{childIn("a", child.Running, "True"), childIn("b", child.Running, "True")}}),
 		"POST /v1/children/a/restart": always(200, control.Outcome{ChildID: "a", Decision: "queued_after_stop"}),
-		"POST /v1/children/b/restart": always(200, control.Outcome{ChildID: "b", Decision: "already_pending"}),
+		"POST /v1/children/b/restart": always(200, control.Outcome{ChildID: "b", Decision: "already_pending", Message: "a restart is pending already, asked for by ann: a leak"}),
 	})
 
 	got := w.run("restart", "-l", "mail", "-l", "blue")
 
-	if want := (result{Out: "a: restarts (it stops first)\nb: a restart is under way already\n"}); got != want {
+	if want := (result{Out: "a: restarts (it stops first)\nb: a restart is pending already, asked for by ann: a leak\n"}); got != want {
 		t.Errorf("restart = %+v, want %+v", got, want)
 	}
 	if got := d.requests()[0]; got != "GET /v1/children?tag=mail&tag=blue" {
@@ -87,8 +87,8 @@ func TestPartOfAFailureNamesEachChild(t *testing.T) {
 
 	got := w.run("resume", "api", "wbe", "web")
 
-	want := result{Out: "web: not paused\n", Code: Failed, Err: "reconciler: api: api is being removed\n" +
-		"reconciler: wbe: child not found: wbe (did you mean web?)\nreconciler: 2 of 3 children failed\n"}
+	want := result{Out: "web: not paused\n", Code: Failed, Err: "reconciler: api is being removed\n" +
+		"reconciler: child not found: wbe (did you mean web?)\nreconciler: 2 of 3 children failed\n"}
 	if got != want {
 		t.Errorf("resume = %+v\nwant %+v", got, want)
 	}
