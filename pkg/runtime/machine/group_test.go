@@ -214,6 +214,25 @@ func TestALimitThatIsUsedUpFailsUpward(t *testing.T) {
 	}
 }
 
+func TestAFolderRestsLongerEachTimeItFails(t *testing.T) {
+	w := newWorld(t, "connect", "add root supervisor", "add f supervisor limit=0/60s backoff=3s..60s reset=30s", "add f/a", "started f/a")
+	fails := func() time.Duration {
+		t.Helper()
+		w.do("exit f/a 1")
+		return w.snapshot("f").NextRestartAt.Sub(w.wall())
+	}
+	for i, want := range []time.Duration{3 * time.Second, 6 * time.Second, 12 * time.Second} {
+		if got := fails(); got != want {
+			t.Errorf("failure %d: it rests for %v; want %v", i+1, got, want)
+		}
+		w.do("advance "+want.String(), "started f/a")
+	}
+	w.do("advance 30s") // its reset_after_secs
+	if got := fails(); got != 3*time.Second {
+		t.Errorf("after it has held it rests for %v; want the first rest, 3s", got)
+	}
+}
+
 func TestTheTopSupervisorsFailureEndsTheRun(t *testing.T) {
 	for _, row := range []struct{ sentence, top string }{{"the root", "root"}, {"a folder without another above it", "f"}} {
 		t.Run(row.sentence, func(t *testing.T) {
@@ -276,9 +295,11 @@ func TestTheNearestLimitDecides(t *testing.T) {
 	testStories(t, []familyStory{
 		{"that of the child, before that of its group", family("limit=9/60s group=mail:9/60s", "a tags=mail limit=0/60s", "b tags=mail"), []string{"exit f/a 1"}, "a Quarantined, b Running", "acknowledge f/a#2.0"},
 		{"that of the group, before that of the folder", family("limit=0/60s group=mail:1/60s", "a tags=mail", "b"), []string{"exit f/a 1"}, "a Backoff, b Running", "acknowledge f/a#2.0"},
-		{"of several groups, the first of the folder's list", family("group=mail:0/60s group=web:9/60s", "a tags=web,mail", "b tags=web"), []string{"exit f/a 1"}, "a Quarantined, b Running", "acknowledge f/a#2.0"},
+		{"of several groups, the first by alphabet", family("group=mail:0/60s group=web:9/60s", "a tags=web,mail", "b tags=web"), []string{"exit f/a 1"}, "a Quarantined, b Running", "acknowledge f/a#2.0"},
 		{"a group stops its other members", family("group=mail:0/60s", "a tags=mail", "b tags=mail", "c"), []string{"exit f/a 1"}, "a Quarantined, b Stopping, c Running", "SIGTERM to the tree of f/b#3.0, acknowledge f/a#2.0"},
 		{"but not those that an operator paused", family("group=mail:0/60s", "a tags=mail", "b tags=mail"), []string{"pause f/b", "exit f/b 0", "exit f/a 1"}, "a Quarantined, b Stopped", "acknowledge f/a#2.0"},
+		{"nor those that have ended for good", family("group=mail:0/60s", "a tags=mail", "b tags=mail policy=transient", "c tags=mail policy=temporary"),
+			[]string{"exit f/b 0", "exit f/c 1", "exit f/a 1"}, "a Quarantined, b Completed, c Failed", "acknowledge f/a#2.0"},
 	})
 }
 
