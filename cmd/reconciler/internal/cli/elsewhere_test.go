@@ -136,3 +136,21 @@ func TestLogsSinceATime(t *testing.T) {
 		t.Errorf("logs --since soon = %+v, want code 2", wrong)
 	}
 }
+
+func TestWhyOfAFolderNamesWhatIsInTroubleInIt(t *testing.T) {
+	w := newWorld(t)
+	w.runtime(nil)
+	w.child("shop", func(c *status.Child) { c.Kind = child.Supervisor })
+	w.child("shop/db", func(c *status.Child) {
+		c.Phase, c.PID, c.Conditions = child.FailedPhase, nil, nil
+	})
+	w.child("shop/migrate", func(c *status.Child) {
+		c.Phase, c.PID, c.Conditions = child.Completed, nil, nil
+	})
+
+	got := w.run("why", "shop")
+
+	if !strings.Contains(got.Out, "shop/db is Failed") || strings.Contains(got.Out, "nothing is wrong") || strings.Contains(got.Out, "migrate") {
+		t.Errorf("why shop = %+v; want shop/db, which failed, and not shop/migrate, which is done", got)
+	}
+}

@@ -59,7 +59,8 @@ func (x *explainer) explain(id child.ID) *reason {
 	return r
 }
 
-// causes are the children that c waits for, or that keep a folder from being ready.
+// causes are the children that c waits for, and those of a folder that keep it from
+// being ready or are in trouble themselves.
 func (x *explainer) causes(c *status.Child) []child.ID {
 	var ids []child.ID
 	for _, wait := range c.WaitsFor {
@@ -71,15 +72,21 @@ func (x *explainer) causes(c *status.Child) []child.ID {
 			ids = append(ids, id)
 		}
 	}
-	if c.Kind == child.Supervisor && !c.Ready() && !failedUpward(c) {
+	if c.Kind == child.Supervisor && !failedUpward(c) {
 		for id, other := range x.byID {
-			if !other.Ready() && folderOf(id) == c.ID {
+			if folderOf(id) == c.ID && !other.Ready() && !(c.Ready() && isAtRest(other)) {
 				ids = append(ids, id)
 			}
 		}
 		slices.Sort(ids)
 	}
 	return ids
+}
+
+// isAtRest reports whether a child is not ready because that is wanted, or because it
+// is done: nothing is wrong with a folder on its account.
+func isAtRest(c *status.Child) bool {
+	return c.Phase == child.Stopped || c.Phase == child.Completed
 }
 
 // whyMissing says what is known of a child that is not there: its manifest may be
