@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"path/filepath"
+	"syscall"
 
+	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -34,13 +38,26 @@ func (a *app) notice(r *status.Runtime) string {
 	case r.ExitReport != nil:
 		return fmt.Sprintf("The reconciler ended %s ago (%s: %s): this is how it left things. Start it with: %s",
 			humanDuration(now.Sub(r.ExitReport.CompletedAt)), r.State, clean(r.ExitReport.Reason), a.startCommand())
-	case !r.Alive(now):
+	case !r.Alive(now) || a.refused():
 		return fmt.Sprintf("The reconciler (pid %d) was last seen %s ago and is taken for dead: this is how things were then. Start it with: %s",
 			r.PID, humanDuration(now.Sub(r.ObservedAt)), a.startCommand())
 	case len(r.Problems) > 0:
 		return fmt.Sprintf("The manifests have %s: see reconciler validate", count(len(r.Problems), "problem"))
 	}
 	return ""
+}
+
+// refused reports whether the control socket is there and nobody listens on it:
+// the reconciler was killed, also if its status files do not look old yet.
+func (a *app) refused() bool {
+	err := control.WithAddress(filepath.Join(a.State, control.SocketName), func(address string) error {
+		conn, err := net.Dial("unix", address)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // count is "1 problem" or "3 problems"; a plural that is not formed by an s follows.

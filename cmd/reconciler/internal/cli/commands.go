@@ -89,6 +89,10 @@ func (a *app) commandAll(ctx context.Context, v commandVerb, f commandFlags, nam
 		outcomes := []control.Outcome{}
 		failures := failures{of: len(ids)}
 		for _, id := range ids {
+			if _, err := child.ParseID(string(id)); err != nil {
+				failures.note(id, withCode(NoSuchChild, "child not found: %q", string(id)))
+				continue
+			}
 			o, err := v.send(ctx, c, id, control.Command{Reason: &f.reason})
 			if err != nil {
 				if err = a.explained(err); isGeneral(err) {

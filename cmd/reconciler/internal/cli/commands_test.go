@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -91,6 +92,21 @@ func TestPartOfAFailureNamesEachChild(t *testing.T) {
 		"reconciler: child not found: wbe (did you mean web?)\nreconciler: 2 of 3 children failed\n"}
 	if got != want {
 		t.Errorf("resume = %+v\nwant %+v", got, want)
+	}
+}
+
+func TestACommandForWhatCanBeNoChildAsksNobody(t *testing.T) {
+	w := newWorld(t)
+	d := w.daemon(nil)
+
+	for _, name := range []string{"web/", "../web", "a//b", "web?tag=x"} {
+		want := result{Err: fmt.Sprintf("reconciler: child not found: %q\n", name), Code: NoSuchChild}
+		if got := w.run("pause", name); got != want {
+			t.Errorf("pause %s = %+v, want %+v", name, got, want)
+		}
+	}
+	if got := d.requests(); len(got) > 0 {
+		t.Errorf("the reconciler was asked: %v", got)
 	}
 }
 

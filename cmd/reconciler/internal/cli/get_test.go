@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
@@ -150,6 +152,30 @@ func TestGetWithoutAnyReconcilerSaysHowToStartOne(t *testing.T) {
 
 	if got.Code != NoDaemon || !strings.Contains(got.Err, "reconciler run --manifests "+w.dirs.Manifests) || got.Out != "" {
 		t.Errorf("got %+v; want code 3 and the command that starts one", got)
+	}
+}
+
+func TestGetKnowsAtOnceThatTheReconcilerWasKilled(t *testing.T) {
+	w := three(t)
+	if err := os.MkdirAll(w.dirs.State, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := control.WithAddress(filepath.Join(w.dirs.State, control.SocketName), func(address string) error {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: address, Net: "unix"})
+		if err != nil {
+			return err
+		}
+		l.SetUnlinkOnClose(false) // what kill -9 leaves
+		return l.Close()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	got := w.run("get")
+
+	if !strings.Contains(got.Err, "is taken for dead") || !strings.Contains(got.Out, "web") || got.Code != 0 {
+		t.Errorf("got %+v; want the child, and a word that nobody keeps it up to date", got)
 	}
 }
 
