@@ -225,12 +225,22 @@ func TestAFolderRestsLongerEachTimeItFails(t *testing.T) {
 		if got := fails(); got != want {
 			t.Errorf("failure %d: it rests for %v; want %v", i+1, got, want)
 		}
+		if got := w.loops("f"); got != (i+1 >= crashLoop) {
+			t.Errorf("failure %d: is it in a crash loop? %v", i+1, got)
+		}
 		w.do("advance "+want.String(), "started f/a")
 	}
 	w.do("advance 30s") // its reset_after_secs
 	if got := fails(); got != 3*time.Second {
 		t.Errorf("after it has held it rests for %v; want the first rest, 3s", got)
 	}
+	if w.loops("f") {
+		t.Error("after it has held it is in a crash loop still")
+	}
+}
+
+func (w *world) loops(id child.ID) bool {
+	return slices.ContainsFunc(w.snapshot(id).Conditions, func(c child.ConditionState) bool { return c.Type == child.ConditionCrashLooping })
 }
 
 func TestTheTopSupervisorsFailureEndsTheRun(t *testing.T) {
