@@ -236,7 +236,7 @@ func (w *fuzzWorld) exit() Exited {
 // probed is mostly the answer to the newest probe of a child.
 func (w *fuzzWorld) probed() Event {
 	b := w.byte()
-	ev := Probed{Key: w.key(), Role: roles[b%2], OK: b%3 > 0, Message: "no", Number: uint64(b)}
+	ev := Probed{Key: w.key(), Role: roles[b%2], OK: b%3 > 0, Unknown: b%7 == 0, Message: "no", Number: uint64(b)}
 	if s := w.tree.children[ev.Key.ID]; s != nil && b < 240 {
 		ev.Number = s.probing(ev.Role).number
 	}

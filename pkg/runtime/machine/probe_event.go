@@ -33,7 +33,8 @@ type Probed struct {
 	Role    child.ProbeRole
 	Number  uint64
 	OK      bool
-	Message string // why it failed, for people
+	Unknown bool   // nobody could look (a command that cannot start): no verdict, see kubelet's Unknown
+	Message string // why it failed or could not be made, for people
 	Latency time.Duration
 }
 

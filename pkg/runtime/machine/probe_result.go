@@ -16,6 +16,10 @@ const showEvery = 30 * time.Second
 // results in a row say so as the threshold wants.
 func (t *Tree) found(s *state, role child.ProbeRole, plan schedule, ev Probed) {
 	p := s.probing(role)
+	if ev.Unknown {
+		t.notFound(s, role, ev.Message)
+		return
+	}
 	p.state.CheckedAt, p.state.Latency = t.wall, child.Seconds(ev.Latency)
 	if ev.OK {
 		p.successes++
@@ -35,6 +39,19 @@ func (t *Tree) found(s *state, role child.ProbeRole, plan schedule, ev Probed) {
 		}
 	}
 	t.show(s, s.probing(role))
+}
+
+// notFound takes note that nobody could look. That says nothing about the child, and
+// so changes nothing but the message: as in Kubernetes, a mistake of the probe does
+// not end who is probed.
+func (t *Tree) notFound(s *state, role child.ProbeRole, why string) {
+	p := s.probing(role)
+	message := "could not be made: " + why
+	if p.state.Message != message {
+		p.state.Message = message
+		t.fact(s, ProbeFailed, string(role)+" "+message)
+	}
+	t.show(s, p)
 }
 
 func (t *Tree) passes(s *state, role child.ProbeRole) {

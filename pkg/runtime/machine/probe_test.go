@@ -49,6 +49,8 @@ var probeMeanings = []struct {
 	{"`heartbeat: true`, and it says WATCHDOG=trigger", running("live=heartbeat,down=3", "broken a")},
 	{"`log_match`, and no line matches", running("probe=log_match", "advance 1h")},
 	{"`log_match`, and a line matches", looked("probe=log_match", "ok")},
+	{"a liveness command cannot start, a hundred times", lives("live=exec", append([]string{"ok"}, strings.Split(strings.Repeat("unknown ", 100), " ")[:100]...)...)},
+	{"a readiness command cannot start", looked("probe=exec", "unknown")},
 	{"a probe is asked for, and the answer comes late, for an older look", looked("probe=http", "ok", "fail 1")},
 	{"the reconciler is killed while the child is ready", append(looked("probe=http live=tcp", "ok"), "crash", "adopt a")},
 	{"liveness fails in a shutdown, while a dependant still stops", append(lives("live=http", "ok"), "add b deps=a", "started b", "advance 500ms", "shutdown", "fail a liveness")},

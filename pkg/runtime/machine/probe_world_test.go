@@ -10,7 +10,7 @@ import (
 
 // probeLine is the lines about probes:
 //
-//	ok|fail ID[.GENERATION] ROLE [NUMBER]   the answer to the newest Probe of that role, or to another
+//	ok|fail|unknown ID[.GENERATION] ROLE [NUMBER]   the answer to the newest Probe of that role, or to another
 //	ready|unready|beat|broken ID            what it says of itself
 //	every ID DURATION                       how often it will give a heartbeat
 func (w *world) probeLine(f []string) bool {
@@ -19,6 +19,10 @@ func (w *world) probeLine(f []string) bool {
 	switch verb := f[0]; verb {
 	case "ok", "fail":
 		w.step(w.probedOf(verb == "ok", f[1:]))
+	case "unknown":
+		ev := w.probedOf(false, f[1:])
+		ev.Unknown, ev.Message = true, "no such file"
+		w.step(ev)
 	case "ready":
 		w.step(Notified{Key: w.key(f[1]), Ready: &yes})
 	case "unready":
@@ -98,6 +102,8 @@ func handlerOf(name string) child.Probe {
 		return child.Probe{HTTP: &child.HTTPProbe{Port: 80}}
 	case child.TCPHandler:
 		return child.Probe{TCP: &child.TCPProbe{Port: 80}}
+	case child.ExecHandler:
+		return child.Probe{Exec: []string{"check"}}
 	case child.NotifyHandler:
 		return child.Probe{Notify: true}
 	case child.HeartbeatHandler:

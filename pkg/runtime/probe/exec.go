@@ -35,11 +35,17 @@ func (p *Prober) exec(ctx context.Context, j *job, command []string, timeout tim
 	key := j.Key
 	key.Role = child.Role(j.Role)
 	end, err := p.config.Exec(limited, machine.Start{Key: key, Attempt: j.Attempt, Spec: j.Spec, Command: command})
-	if err != nil {
+	switch {
+	case err == nil:
+		return verdict(end)
+	case limited.Err() != nil || errors.Is(err, context.DeadlineExceeded):
 		return explain(err, timeout)
 	}
-	return verdict(end)
+	return &noVerdict{err} // its file is away, the child's environment cannot be made, the shim is
 }
+
+// noVerdict is why nobody could look: it says nothing about the child.
+type noVerdict struct{ error }
 
 // verdict is what the end of a command says: an exit with 0 is well. The last
 // lines of its output are in the error of another end.

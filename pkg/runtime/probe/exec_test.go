@@ -26,7 +26,7 @@ func TestExec(t *testing.T) {
 		{"much output", machine.Exited{Code: code(1), LogTail: []string{strings.Repeat("ä", 1000)}}, nil, "exit code 1: " + strings.Repeat("ä", 256)},
 		{"a signal", machine.Exited{Signal: "SIGSEGV"}, nil, "killed by SIGSEGV"},
 		{"lost", machine.Exited{Lost: true}, nil, "its end was not seen"},
-		{"no start", machine.Exited{}, errors.New("command check: no such file"), "command check: no such file"},
+		{"no start, which is no verdict", machine.Exited{}, errors.New("command check: no such file"), "command check: no such file"},
 		{"a timeout", machine.Exited{}, context.DeadlineExceeded, "no answer within 5s"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestExec(t *testing.T) {
 			p.Probe(readiness("a", 1, child.Probe{Exec: []string{"check", "-q"}}, 5))
 			r := result(t, p)
 
-			if r.Message != row.want || r.OK != (row.want == "") {
+			if r.Message != row.want || r.OK != (row.want == "") || r.Unknown != strings.Contains(row.sentence, "no verdict") {
 				t.Errorf("result %+v, want %q", r, row.want)
 			}
 			if asked.Key.Role != child.ReadinessProbe || asked.Key.ID != "a" || strings.Join(asked.Command, " ") != "check -q" || asked.Spec == nil || asked.Attempt != 1 {
