@@ -71,7 +71,8 @@ type Runtime struct {
 
 	// Owned by the loop.
 	waiting   map[machine.CommandID]chan machine.Reply
-	unwritten []machine.Record // the records that could not be written yet
+	unwritten []machine.Record    // the records that could not be written yet
+	owed      map[place]child.Key // the first end of each child since then: the shim keeps it
 	alarm     *time.Timer
 
 	journalFails bool // that was said
@@ -120,6 +121,7 @@ func New(cfg Config) (*Runtime, error) {
 		ended:     make(chan struct{}),
 		begun:     now,
 		waiting:   map[machine.CommandID]chan machine.Reply{},
+		owed:      map[place]child.Key{},
 		state:     StateStarting,
 	}
 	r.handle = &Handle{r: r}
@@ -212,7 +214,7 @@ func (r *Runtime) carryOut() {
 		case machine.Signal:
 			r.cfg.Processes.Signal(e)
 		case machine.Acknowledge:
-			r.cfg.Processes.Acknowledge(e.Key)
+			r.acknowledge(e.Key)
 		case machine.Probe:
 			r.cfg.Prober.Probe(e)
 		case machine.CancelProbe:
@@ -256,24 +258,9 @@ func (r *Runtime) record(recs []machine.Record) {
 		}
 	case was != "":
 		r.unwritten = nil
+		r.payOwed()
 		r.cfg.Log.Info("state is recorded again")
 	}
-}
-
-// newestOnly keeps the last record of each child, so that waiting records are
-// bounded by the number of children.
-func newestOnly(recs []machine.Record) []machine.Record {
-	last := make(map[child.ID]int, len(recs))
-	for i, rec := range recs {
-		last[rec.ID] = i
-	}
-	kept := make([]machine.Record, 0, len(last))
-	for i, rec := range recs {
-		if last[rec.ID] == i {
-			kept = append(kept, rec)
-		}
-	}
-	return kept
 }
 
 func (r *Runtime) answer(reply machine.Reply) {

@@ -161,6 +161,34 @@ func TestRefusalsCanBeTold(t *testing.T) {
 	})
 }
 
+func TestShimKeepsAnEndThatCouldNotBeRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := launched(t, w)
+		w.events <- machine.Adopted{}
+		mustAdd(t, h, "a")
+		synctest.Wait()
+		w.setFull(errors.New("no space left on device"))
+		if _, err := h.Pause(t.Context(), "a", cause); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+
+		if got := w.noted(); slices.Contains(got, "acknowledge a") {
+			t.Errorf("trace = %v: the shim may forget what no record knows", got)
+		}
+
+		w.setFull(nil)
+		<-time.After(retryRecords + time.Millisecond) // the bubble's clock
+		synctest.Wait()
+
+		trace := w.noted()
+		if i := slices.Index(trace, "acknowledge a"); i < 1 || trace[i-1] != "record a Stopped" {
+			t.Errorf("trace = %v, want the end acknowledged behind its record when there is room", trace)
+		}
+	})
+}
+
 func TestFullDiskDelaysTheRecordAndNotTheChild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
