@@ -88,6 +88,22 @@ func TestJitterSpreadsChildrenAndIsReproducible(t *testing.T) {
 	}
 }
 
+func TestChildrenThatFellTogetherRestForDifferentTimes(t *testing.T) {
+	rests := map[time.Duration]bool{}
+	w := newWorld(t, "connect")
+	for _, id := range []string{"a", "b", "c"} {
+		ready := w.do("add "+id+" backoff=1s..1s jitter=0.2", "started "+id, "exit "+id+" 1")
+		for _, f := range ready.Facts {
+			if f.Kind == BackoffScheduled {
+				rests[f.Delay] = true
+			}
+		}
+	}
+	if len(rests) != 3 {
+		t.Errorf("rests = %v, want three different ones", rests)
+	}
+}
+
 func TestOrdinals(t *testing.T) {
 	for n, want := range map[int]string{1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 11: "11th", 12: "12th", 13: "13th", 21: "21st", 111: "111th"} {
 		if got := ordinal(n); got != want {
