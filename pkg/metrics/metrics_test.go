@@ -162,6 +162,9 @@ func TestSeriesOfARemovedChildGoAway(t *testing.T) {
 	w.children = w.children[1:]
 	gone := w.scrape(t)
 	w.told(machine.Fact{Kind: machine.ChildRemoved}, exited(child.FailedExit))
+	if kept := w.metrics.byID["web"]; kept != nil {
+		t.Errorf("the counts of web, which is removed, are kept: %+v", kept)
+	}
 	w.children = append(w.children, worker("web", child.Running))
 	w.told(machine.Fact{Kind: machine.ChildAdded})
 	again := series(w.scrape(t), "reconciler_child_exits_total")

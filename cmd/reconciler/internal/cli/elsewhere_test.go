@@ -154,3 +154,14 @@ func TestWhyOfAFolderNamesWhatIsInTroubleInIt(t *testing.T) {
 		t.Errorf("why shop = %+v; want shop/db, which failed, and not shop/migrate, which is done", got)
 	}
 }
+
+func TestProgressStaysOnOneLineOfTheTerminal(t *testing.T) {
+	var out strings.Builder
+	p := &progress{w: &out, terminal: true, width: func() int { return 20 }}
+
+	p.say([]string{"web"}, []string{"web (3s left)", "payments/worker (4s left)"})
+
+	if want := "\r\x1b[Kwaiting for web (3…"; out.String() != want {
+		t.Errorf("progress = %q, want %q", out.String(), want)
+	}
+}

@@ -20,11 +20,12 @@ type progress struct {
 	terminal bool
 	shown    bool
 	names    string
+	width    func() int // of the terminal; 0: not known
 }
 
 func newProgress(w io.Writer) *progress {
 	f, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), width: func() int { return columns(w) }}
 }
 
 // say tells for what is waited, a text each; names says whether that is news.
@@ -42,6 +43,9 @@ func (p *progress) say(names, texts []string) {
 	if !p.terminal {
 		fmt.Fprintln(p.w, text)
 		return
+	}
+	if line := []rune(text); p.width() > 1 && len(line) >= p.width() {
+		text = string(line[:p.width()-2]) + "…" // two lines could not be taken away again
 	}
 	p.shown = true
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
