@@ -80,7 +80,7 @@ reconciler and for a child that was removed.`,
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with what happens from now on")
 	flags.StringArrayVarP(&f.children, "child", "c", nil, "only events of this `CHILD`, or of all in this folder; repeated: of any of them")
-	flags.StringArrayVarP(&f.types, "type", "t", nil, "only events of this `TYPE`, such as child_exited; repeated: of any of them")
+	flags.StringSliceVarP(&f.types, "type", "t", nil, "only events of this `TYPE`, such as child_exited; repeated, or several with commas: of any of them")
 	flags.StringVar(&f.since, "since", "", "only events since a `TIME`: 10m, 2026-11-26T12:00:00Z, '2026-11-26 12:00:00', 2026-11-26")
 	flags.Uint64Var(&f.after, "after", 0, "only events with a sequence above `N`")
 	flags.IntVar(&f.tail, "tail", 0, "of those, only the last `N` (0: all)")

@@ -112,6 +112,7 @@ func TestEventsAreSelected(t *testing.T) {
 		"of a folder":                 {[]string{"-c", "payments"}, "1 2"},
 		"of any of two":               {[]string{"-c", "payments/worker", "-c", "web"}, "1 2 3"},
 		"of a type":                   {[]string{"-t", "child_paused", "-t", "child_exited"}, "1 3"},
+		"of several types at once":    {[]string{"-t", "child_paused,child_exited"}, "1 3"},
 		"of a child and a type":       {[]string{"-t", "child_exited", "-c", "web"}, ""},
 		"of a child that did nothing": {[]string{"-c", "mute"}, ""},
 		"the last ones":               {[]string{"--tail", "2"}, "2 3"},
