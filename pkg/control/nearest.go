@@ -30,11 +30,11 @@ func Nearest(name string, ids []child.ID) []string {
 		if strings.EqualFold(id.Name(), name) {
 			same = append(same, string(id))
 		}
-		far := distance(strings.ToLower(name), strings.ToLower(string(id)))
-		if !strings.Contains(name, "/") {
-			far = min(far, distance(strings.ToLower(name), strings.ToLower(id.Name())))
+		far, last := spelling(name, string(id)), spelling(name, id.Name())
+		if !strings.Contains(name, "/") && last <= max(1, len(name)/4) {
+			far = min(far, last)
 		}
-		if far <= max(2, len(name)/4) {
+		if far <= max(2, len(name)/4) && far < min(len(name), len(id)) { // something must be alike
 			near = append(near, found{string(id), far})
 		}
 	}
@@ -46,6 +46,9 @@ func Nearest(name string, ids []child.ID) []string {
 	}
 	return same[:min(most, len(same))]
 }
+
+// spelling is the distance of two words, whatever their case.
+func spelling(a, b string) int { return distance(strings.ToLower(a), strings.ToLower(b)) }
 
 // distance is the Levenshtein distance in bytes.
 func distance(a, b string) int {
