@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -77,6 +78,12 @@ func New(o Options) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: Usage, err: err} })
 	a.addDirs(root)
 	a.addColor(root)
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if err := a.checkNamed(); err != nil {
+			return err
+		}
+		return oneOf("color", a.color, colorAuto, colorAlways, colorNever)
+	}
 	addGroup(root, "Look:",
 		a.getCommand(), a.describeCommand(), a.whyCommand(), a.treeCommand(), a.topCommand(),
 		a.logsCommand(), a.eventsCommand(), a.healthCommand(), a.waitCommand())
@@ -117,4 +124,15 @@ func (a *app) addDirs(root *cobra.Command) {
 			panic("cli: the flag was just defined: " + err.Error())
 		}
 	}
+}
+
+// checkNamed refuses a directory without a name, as a script with an empty variable
+// gives it.
+func (a *app) checkNamed() error {
+	for _, d := range []struct{ flag, dir string }{{"manifests", a.Manifests}, {"status", a.Status}, {"state", a.State}} {
+		if d.dir == "" {
+			return &exitError{code: Usage, err: fmt.Errorf("--%s is empty: want the path of a directory", d.flag)}
+		}
+	}
+	return nil
 }

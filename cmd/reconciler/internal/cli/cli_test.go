@@ -356,3 +356,20 @@ func (w *world) remove(name string) {
 		w.t.Fatal(err)
 	}
 }
+
+func TestDirectoryWithoutANameIsWrongUse(t *testing.T) {
+	for flag, dir := range map[string]func(*Dirs) *string{
+		"--manifests": func(d *Dirs) *string { return &d.Manifests },
+		"--status":    func(d *Dirs) *string { return &d.Status },
+		"--state":     func(d *Dirs) *string { return &d.State },
+	} {
+		w := newWorld(t)
+		*dir(&w.dirs) = ""
+
+		got := w.run("get")
+
+		if got.Code != Usage || !strings.Contains(got.Err, flag+" is empty") || got.Out != "" {
+			t.Errorf("get with an empty %s: %+v, want wrong use that names the flag", flag, got)
+		}
+	}
+}

@@ -19,9 +19,6 @@ const (
 func (a *app) addColor(root *cobra.Command) {
 	root.PersistentFlags().StringVar(&a.color, "color", colorAuto, "`WHEN` to colour: auto, always or never; auto: on a terminal, unless $NO_COLOR is set")
 	completeValues(root, "color", colorAuto, colorAlways, colorNever)
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		return oneOf("color", a.color, colorAuto, colorAlways, colorNever)
-	}
 }
 
 // colours reports whether what goes to w is coloured: with auto, on a terminal
