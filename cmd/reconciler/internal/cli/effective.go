@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/mattn/go-runewidth"
 	"sigs.k8s.io/yaml"
 
 	"github.com/reconciler-dev/reconciler/pkg/desired"
@@ -82,13 +83,18 @@ func valueText(v json.RawMessage) string {
 	return string(v)
 }
 
+// maxValue is how wide a value may be, so that where it came from stays in sight; -o
+// json has the whole.
+const maxValue = 60
+
 func (p describer) effective(dir string, all []desired.FieldOrigin) {
 	if len(all) == 0 {
 		return
 	}
 	rows := [][]string{{"  FIELD", "VALUE", "FROM"}}
 	for _, o := range all {
-		rows = append(rows, []string{"  " + clean(o.Field), clean(valueText(o.Value)), clean(originText(dir, o))})
+		value := runewidth.Truncate(clean(valueText(o.Value)), maxValue, "…")
+		rows = append(rows, []string{"  " + clean(o.Field), value, clean(originText(dir, o))})
 	}
 	p.out.WriteString("\nEffective spec:\n")
 	p.table(rows)

@@ -39,6 +39,20 @@ func TestDescribeSaysWhereEachValueComesFrom(t *testing.T) {
 	golden(t, "describe_effective", strings.ReplaceAll(section, w.dirs.Manifests, "manifests")+"\n")
 }
 
+func TestDescribeCutsLongValues(t *testing.T) {
+	w := newWorld(t)
+	w.runtime(nil)
+	w.child("web", func(c *status.Child) {})
+	w.manifest("web.yaml", "name: web\ncommand: [sh, -c, '"+strings.Repeat("x", 300)+"']\n")
+	w.running()
+
+	got := w.run("describe", "web")
+
+	if strings.Contains(got.Out, strings.Repeat("x", 61)) || !strings.Contains(got.Out, "…") || got.Code != 0 {
+		t.Errorf("describe of a child with a long command: %+v; want it cut", got)
+	}
+}
+
 func TestDescribeForProgramsIsAMapByField(t *testing.T) {
 	w := explainedWorld(t)
 	type origin struct {
