@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -172,5 +173,18 @@ func TestFailedHooksAroundAnEndAreInTheExitReport(t *testing.T) {
 	}
 	if want := before + "; post_stop hook 1 of 2: exit code 5"; s.LastExit.Reason != want || s.LastExit.Kind != child.Cancelled {
 		t.Errorf("after the hooks: %s, %q, want %q", s.LastExit.Kind, s.LastExit.Reason, want)
+	}
+}
+
+func TestHooksOfARunningChildAreToldItsMainProcess(t *testing.T) {
+	w := newWorld(t, "connect", "add a hooks=post_start:1,pre_stop:1")
+
+	begun := startOf(t, w.do("started a"))
+	w.do("hook a 0")
+	stopping := startOf(t, w.do("pause a"))
+
+	want := []string{fmt.Sprintf("MAINPID=%d", w.snapshot("a").PID)}
+	if diff := cmp.Diff([][]string{want, want}, [][]string{begun.Env, stopping.Env}); diff != "" || want[0] == "MAINPID=0" {
+		t.Errorf("environments of post_start and pre_stop, want and got:\n%s", diff)
 	}
 }

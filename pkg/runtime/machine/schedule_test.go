@@ -109,3 +109,32 @@ func TestRestartRunsAScheduledJobNow(t *testing.T) {
 		t.Errorf("after a pause: %s, attempt %d; want it to wait for its next run", s.Phase, s.Attempt)
 	}
 }
+
+func TestCrashForgetsNeitherTheNextRunNorTheOneThatIsQueued(t *testing.T) {
+	w := scheduled(t, child.OverlapQueue, child.MissedSkip)
+	w.do("advance 50s", "started a", "advance 60s") // the second run is due during the first one
+	due := w.snapshot("a").NextRunAt
+
+	w.do("crash", "adopt a")
+	after := w.snapshot("a").NextRunAt
+	w.do("exit a 0")
+
+	if got := w.effects(); !strings.Contains(got, "start a#1.1") {
+		t.Errorf("effects %q, want the run that was queued", got)
+	}
+	if !after.Equal(due) {
+		t.Errorf("next run at %v, want it at %v as before", after, due)
+	}
+}
+
+func TestTimeOfTheNextRunIsThatOfTheRecord(t *testing.T) {
+	w := scheduled(t, child.OverlapSkip, child.MissedSkip)
+	due := w.snapshot("a").NextRunAt
+	w.cfg.Next = func(*child.Schedule, time.Time) time.Time { return time.Time{} } // such as "@every 1h", which counts from now
+
+	w.do("crash", "adopt")
+
+	if got := w.snapshot("a").NextRunAt; !got.Equal(due) {
+		t.Errorf("next run at %v, want %v", got, due)
+	}
+}
