@@ -284,6 +284,7 @@ func TestWhyGivesTheReasonOfEachPhase(t *testing.T) {
 		"suspended":              {status.Child{Phase: child.Stopped}, "its manifest says suspend: true"},
 		"paused":                 {status.Child{Phase: child.Stopped, Hold: hold}, "it was paused by ann at"},
 		"quarantined by limit":   {status.Child{Phase: child.Quarantined, LastExit: ended, RestartLimit: &child.RestartLimitUse{Limit: 3, Window: child.Seconds(time.Minute)}}, "until its manifest changes (restart limit: 3 in 60s)"},
+		"quarantined for an end": {status.Child{Phase: child.Quarantined, Hold: hold, LastExit: &status.Exit{Attempt: 2, Kind: child.FailedExit, Reason: "exit code 1"}}, "disk swap; attempt 2 ended after 0ms: exit code 1"},
 		"quarantined by command": {status.Child{Phase: child.Quarantined, Hold: hold}, "disk swap"},
 		"completed":              {status.Child{Phase: child.Completed, LastExit: ended}, "its restart policy does not start it again"},
 		"failed":                 {status.Child{Phase: child.FailedPhase}, "it ended; its restart policy does not start it again"},

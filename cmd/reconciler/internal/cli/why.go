@@ -90,7 +90,11 @@ func whyStopped(c *status.Child, runtime status.State, now time.Time) string {
 
 func whyQuarantined(c *status.Child, now time.Time) string {
 	if c.Hold != nil {
-		return holdText("quarantined", c.Hold, now)
+		text := holdText("quarantined", c.Hold, now)
+		if e := c.LastExit; e != nil && e.Kind.IsFailure() {
+			text += "; " + endText(e)
+		}
+		return text
 	}
 	text := endText(c.LastExit) + "; it is not started again until its manifest changes"
 	if l := c.RestartLimit; l != nil {
