@@ -83,7 +83,7 @@ func TestHTTP(t *testing.T) {
 		if code, err := strconv.Atoi(r.URL.Query().Get("status")); err == nil {
 			w.WriteHeader(code)
 		}
-		_, _ = w.Write([]byte("all is well " + r.Host + " " + strings.Repeat("x", 20_000)))
+		_, _ = w.Write([]byte("all is well " + r.Host + " " + strings.Repeat("x", 70_000) + " the end"))
 	})
 	mux.Handle("/loop", http.RedirectHandler("/loop", http.StatusFound))
 	mux.Handle("/here", http.RedirectHandler("/?status=503", http.StatusFound))
@@ -104,6 +104,7 @@ func TestHTTP(t *testing.T) {
 		{"not in the list", child.HTTPProbe{Path: "/?status=200", Status: "201,401-403"}, "status 200, want 201,401-403"},
 		{"a body that matches", child.HTTPProbe{BodyMatch: "^all is w.ll"}, ""},
 		{"a body that does not", child.HTTPProbe{BodyMatch: "^ALL"}, `status 200, but the body does not match "^ALL"`},
+		{"a body that would after its first 64 KiB", child.HTTPProbe{BodyMatch: "the end"}, `the body does not match "the end"`},
 		{"a header Host", child.HTTPProbe{Headers: map[string]string{"Host": "shop.example"}, BodyMatch: "shop.example"}, ""},
 		{"a redirect within the host is followed", child.HTTPProbe{Path: "/here"}, "status 503, want 200-399"},
 		{"a redirect away is an answer", child.HTTPProbe{Path: "/away"}, ""},
