@@ -67,6 +67,9 @@ func TestDeathOfTheBrainChangesNothing(t *testing.T) {
 	}
 	b.run(key("short", 0), exitWith, 9)
 	b.exited(key("short", 0)) // and not acknowledged
+	for k := range want {
+		b.printed(k, "0") // so that SIGTERM finds its handler
+	}
 
 	b.disconnect()
 	b.connect()
@@ -165,6 +168,7 @@ func TestDeathOfTheShimLosesNoProcessAndNoLine(t *testing.T) {
 			}
 			b.client.Ack(key("short", 0))
 			for k := range want {
+				b.printed(k, "0") // so that SIGTERM finds its handler
 				b.client.Signal(k, "SIGTERM", true)
 				if r := b.exited(k); !r.Lost && (r.Code == nil || *r.Code != 0) {
 					t.Errorf("%s: %+v, want code 0 or Lost", k, r)
