@@ -30,6 +30,7 @@ const (
 var floors = map[string]floor{
 	"internal/pidns":          {others: []string{xsys}},
 	"internal/dirlock":        {others: []string{xsys}},
+	"internal/trust":          {others: []string{xsys}},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"pkg/runtime/child"}, others: []string{xsys}},
