@@ -29,6 +29,7 @@ const (
 // here has no place yet.
 var floors = map[string]floor{
 	"internal/pidns":          {others: []string{xsys}},
+	"internal/testuser":       {},
 	"internal/dirlock":        {others: []string{xsys}},
 	"internal/trust":          {others: []string{xsys}},
 	"pkg/runtime/child":       {pure: true},
