@@ -207,9 +207,7 @@ func (p *ShimProcesses) send(ctx context.Context, ev machine.Event) {
 func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 	switch ev := ev.(type) {
 	case shim.Listed:
-		p.mu.Lock()
-		p.shim = ev.Shim
-		p.mu.Unlock()
+		p.greeted(ev.Shim)
 		adopted := machine.Adopted{}
 		for _, proc := range ev.Running {
 			adopted.Processes = append(adopted.Processes, process(proc))
@@ -234,6 +232,22 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 		return machine.Detached{Reason: ev.Err.Error()}
 	}
 	panic("runtime: the shim sent an event that is none of its events")
+}
+
+// greeted notes who owns the processes now. What an older shim cannot do is told,
+// once for each shim.
+func (p *ShimProcesses) greeted(by shim.Info) {
+	p.mu.Lock()
+	same := p.shim.PID == by.PID && p.shim.StartedAt.Equal(by.StartedAt)
+	p.shim = by
+	p.mu.Unlock()
+	if same {
+		return
+	}
+	for _, c := range by.Lacks() {
+		p.log.Info("the running shim is of an older version and lacks a capability; children run on",
+			"pid", by.PID, "version", by.Version, "capability", string(c), "it", c.Without())
+	}
 }
 
 func process(p shim.Process) machine.Process {

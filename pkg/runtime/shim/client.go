@@ -198,7 +198,7 @@ func shakeHands(ctx context.Context, conn net.Conn) (*listing, *bufio.Reader, er
 	if err := conn.SetDeadline(time.Now().Add(helloPatience)); err != nil {
 		return nil, nil, err
 	}
-	frame, err := appendFrame(nil, message{Hello: &hello{Protocol: protocolVersion}})
+	frame, err := appendFrame(nil, message{Hello: newHello(ours)})
 	if err == nil {
 		_, err = conn.Write(frame)
 	}
@@ -216,6 +216,9 @@ func shakeHands(ctx context.Context, conn net.Conn) (*listing, *bufio.Reader, er
 		return nil, nil, errors.New(m.Refused)
 	case m.Listed == nil:
 		return nil, nil, errors.New("the shim did not begin with its list")
+	}
+	if m.Listed.Shim.Protocol == 0 {
+		m.Listed.Shim.Protocol = minProtocol // it is of the first release, and accepted that
 	}
 	return m.Listed, in, conn.SetDeadline(time.Time{})
 }

@@ -163,14 +163,18 @@ func (s *server) obey(m message) {
 	}
 }
 
+// greet agrees on a version. Without a common one nothing is done to any child:
+// the brain goes away, and one that fits takes over later.
 func (s *server) greet(h hello) {
-	if h.Protocol == protocolVersion {
+	version, ok := h.speaks().common(s.speaks)
+	if ok {
+		s.info.Protocol = version
 		s.conn.greetBy = time.Now().Add(greetPatience)
 		return
 	}
 	s.send(message{Refused: fmt.Sprintf(
-		"the running shim (pid %d, version %s) speaks protocol %d, this reconciler %d: stop all children with the version that started them, then start this one",
-		s.info.PID, s.info.Version, protocolVersion, h.Protocol)})
+		"the running shim (pid %d, version %s) speaks %s, this reconciler %s: the children run on as they are; start the reconciler of version %s again, or one that speaks either",
+		s.info.PID, s.info.Version, s.speaks, h.speaks(), s.info.Version)})
 	s.conn.last = true
 }
 

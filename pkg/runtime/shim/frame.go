@@ -8,11 +8,6 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
-// protocolVersion changes when a brain and a shim of different versions would
-// misunderstand each other. A new field that may be missing does not change it:
-// a shim outlives many brains.
-const protocolVersion = 2
-
 // maxFrame bounds one message. The largest ones are the list of 10,000 children
 // (about 3 MB) and a start with the largest environment that Linux takes (6 MB).
 const maxFrame = 16 << 20
@@ -36,10 +31,6 @@ type message struct {
 	Notified    *Notice      `json:"notified,omitempty"`
 	Refused     string       `json:"refused,omitempty"` // why the connection or a Quit is refused
 	Bye         bool         `json:"bye,omitempty"`     // Quit is accepted: the shim ends
-}
-
-type hello struct {
-	Protocol int `json:"protocol"`
 }
 
 type signalRequest struct {

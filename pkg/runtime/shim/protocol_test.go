@@ -34,25 +34,6 @@ func (b *bench) say(words []byte) net.Conn {
 	return conn
 }
 
-func TestBrainOfAnotherProtocolIsToldWhatToDo(t *testing.T) {
-	b := newBench(t, "")
-	b.disconnect()
-	words, err := appendFrame(nil, message{Hello: &hello{Protocol: 99}})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	conn := b.say(words)
-	defer conn.Close()
-	answer := make([]byte, 4096)
-	n, _ := conn.Read(answer)
-	m, _, ok, err := cutFrame(answer[:n])
-
-	if err != nil || !ok || !strings.Contains(m.Refused, "protocol 2, this reconciler 99") {
-		t.Errorf("answer = %+v, %v", m, err)
-	}
-}
-
 func TestGarbageEndsTheConnectionAndNothingElse(t *testing.T) {
 	b := newBench(t, "")
 	k := key("web", 0)

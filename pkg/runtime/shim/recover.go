@@ -75,7 +75,7 @@ func (p *past) take(l line, exits map[child.Key]Report) {
 
 // image is the whole table as it should be now.
 func (s *server) image() []line {
-	lines := []line{{Kind: lineHead, Boot: s.boot, Group: s.groups.base}}
+	lines := []line{{Kind: lineHead, Version: tableVersion, Boot: s.boot, Group: s.groups.base}}
 	for key, r := range s.exits {
 		lines = append(lines, line{Kind: lineExited, Key: key, Report: &r})
 	}

@@ -36,6 +36,7 @@ const tableRetry = time.Second
 type server struct {
 	cfg      Config
 	info     Info
+	speaks   Protocols
 	tag      string
 	lock     *os.File
 	poll     *poller
@@ -92,8 +93,9 @@ func Serve(ctx context.Context, cfg Config) error {
 func newServer(cfg Config) (_ *server, err error) {
 	s := &server{
 		cfg: cfg, listener: -1,
-		info:  Info{PID: os.Getpid(), Version: cfg.Version, StartedAt: time.Now()},
-		units: map[place]*unit{}, attempts: map[uint32]*attempt{}, mine: map[int]*attempt{},
+		info:   Info{PID: os.Getpid(), Version: cfg.Version, StartedAt: time.Now(), Capabilities: ownCapabilities()},
+		speaks: ours,
+		units:  map[place]*unit{}, attempts: map[uint32]*attempt{}, mine: map[int]*attempt{},
 		exits: map[child.Key]Report{}, timed: map[*attempt]struct{}{},
 		shared: map[child.ID]*logs.Writer{}, orphans: make(chan os.Signal, 1),
 	}
@@ -135,7 +137,7 @@ func (s *server) begin() error {
 	}
 	var lines []line
 	var err error
-	if s.table, lines, err = openTable(tablePath(s.cfg.StateDir)); err != nil {
+	if s.table, lines, err = openTable(tablePath(s.cfg.StateDir), s.boot); err != nil {
 		return err
 	}
 	s.launcher = &launcher{

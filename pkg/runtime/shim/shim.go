@@ -73,6 +73,9 @@ type Info struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
+
+	Protocol     int          `json:"protocol,omitempty"` // of this connection
+	Capabilities []Capability `json:"capabilities,omitempty"`
 }
 
 // Event is what a Client tells. The set is closed.

@@ -37,8 +37,9 @@ type line struct {
 	Key  child.Key `json:"key,omitzero"`
 
 	// Of a head.
-	Boot  string `json:"boot,omitempty"`
-	Group string `json:"group,omitempty"` // the directory of all cgroups
+	Version int    `json:"version,omitempty"` // tableVersion of who wrote it; 0: there was only one
+	Boot    string `json:"boot,omitempty"`
+	Group   string `json:"group,omitempty"` // the directory of all cgroups
 
 	// Of an intent and, except Log, of what follows it.
 	Attempt  child.Attempt `json:"attempt,omitempty"`
@@ -54,6 +55,21 @@ type line struct {
 	Talks  bool    `json:"talks,omitempty"`  // of an intent: it has a notify socket
 	Said   *Notice `json:"said,omitempty"`   // of what it said
 	Report *Report `json:"report,omitempty"` // of an exit
+}
+
+// tableVersion changes when an older shim would misunderstand the table: then it
+// leaves it, and the children, alone. A new kind of line and a new field that an
+// older shim may ignore, and drops when it rewrites the table, do not change it.
+const tableVersion = 1
+
+// tooNew is why a table must not be touched; nil if it may be. One that is void is
+// only replaced, so its version does not matter: see replay.
+func tooNew(lines []line, boot string) error {
+	if len(lines) == 0 || lines[0].Kind != lineHead || lines[0].Boot != boot || lines[0].Version <= tableVersion {
+		return nil
+	}
+	return fmt.Errorf("a newer version wrote it (format %d, this one reads up to %d): the children run on as they are; start that version again, or a later one",
+		lines[0].Version, tableVersion)
 }
 
 // compactAt is how much longer than its live content, beside four times that,
@@ -72,7 +88,8 @@ type table struct {
 
 // openTable reads the table in path, which may be missing. What cannot be read as
 // a line is skipped: it is the torn end, or damage that the cgroups make up for.
-func openTable(path string) (*table, []line, error) {
+// One that is too new is an error, and as it was.
+func openTable(path, boot string) (*table, []line, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("table: %w", err)
@@ -95,9 +112,13 @@ func openTable(path string) (*table, []line, error) {
 		}
 	}
 	t.clean = t.size
-	if err := file.Truncate(t.size); err != nil {
+	err = tooNew(lines, boot)
+	if err == nil {
+		err = file.Truncate(t.size)
+	}
+	if err != nil {
 		file.Close()
-		return nil, nil, fmt.Errorf("table: %w", err)
+		return nil, nil, fmt.Errorf("table %s: %w", path, err)
 	}
 	return t, lines, nil
 }
