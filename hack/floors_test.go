@@ -33,6 +33,8 @@ var floors = map[string]floor{
 	"internal/dirlock":        {others: []string{xsys}},
 	"internal/trust":          {others: []string{xsys}},
 	"hack/attacks":            {},
+	"hack/mutate":             {ours: []string{"hack/internal/mutants", "internal/pidns"}},
+	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"pkg/runtime/child"}, others: []string{xsys}},

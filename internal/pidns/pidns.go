@@ -6,6 +6,8 @@ package pidns
 import (
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +40,12 @@ func Enter() {
 	}
 	err = unix.Exec(unshare, argv, append(os.Environ(), marker+"=1"))
 	panic("pidns: " + unshare + ": " + err.Error())
+}
+
+// Outside is an environment without the sign that Enter left: a test binary that is
+// started with it makes a namespace of its own again, inside this one.
+func Outside(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(s string) bool { return strings.HasPrefix(s, marker+"=") })
 }
 
 // Isolated reports whether this process runs in a namespace that Enter made.
