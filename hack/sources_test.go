@@ -17,7 +17,7 @@ var (
 	halfPure     = []string{"pkg/desired", "pkg/reconcile", "pkg/status"}
 	pureFiles    = []string{
 		"decode*.go", "merge*.go", "place*.go", "plan*.go", "diff*.go", "encode*.go", "spec*.go", "validate*.go",
-		"defaults*.go", "manifest*.go", "position*.go", "problem*.go", "suggest*.go", "enforced*.go", "types*.go",
+		"defaults*.go", "manifest*.go", "position*.go", "problem*.go", "suggest*.go", "types*.go",
 	}
 )
 

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the generated parts of docs/manif
 const referenceFile = "../../docs/manifest.md"
 
 // enforcers says of every field of a manifest who sees to it. A field that is in
-// the list of enforced.go is told as not enforced instead.
+// the list of child/enforced.go is told as not enforced instead.
 var enforcers = map[string]string{
 	"name":                "the reading of the directory: the child's id is its folders and this name",
 	"kind":                "the runtime: a supervisor is a folder and has no process; both kinds of workers are processes",
@@ -106,9 +106,7 @@ func fieldTable(t *testing.T) string {
 			t.Errorf("the reference does not say who enforces %s; add it to enforcers in reference_test.go", f.name)
 		}
 		switch {
-		case f.name == "restart_limit" && isUnenforced(f.name):
-			by += "; that of a folder: nobody yet, condition `NotEnforced`"
-		case isUnenforced(f.name):
+		case !child.IsEnforced(f.name):
 			by = "nobody yet: condition `NotEnforced`"
 		}
 		of := map[string]string{"": "all", "worker": "workers", "supervisor": "folders"}[f.role]
@@ -117,15 +115,6 @@ func fieldTable(t *testing.T) string {
 			allowedText(f.rules), classes[f.name], cell(field.Tag.Get("about")), by)
 	}
 	return b.String()
-}
-
-func isUnenforced(path string) bool {
-	for _, u := range unenforced {
-		if u.field == path {
-			return true
-		}
-	}
-	return false
 }
 
 // sectionTables are the fields of the sections, in the order in which the
@@ -147,7 +136,7 @@ func sectionTables() string {
 			for _, inner := range layouts()[section].fields {
 				x := section.FieldByIndex(inner.index)
 				about := cell(x.Tag.Get("about"))
-				if isUnenforced(join(full, inner.name)) {
+				if !child.IsEnforced(join(full, inner.name)) {
 					about += " **Not enforced yet.**"
 				}
 				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", inner.name, typeText(x.Type), defaultText(inner.rules), allowedText(inner.rules), about)

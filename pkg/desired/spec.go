@@ -44,7 +44,6 @@ func (m *Manifest) Spec(folder child.ID, chain []*Manifest, exists func(child.ID
 		return nil, p.problems
 	}
 	normalise(s)
-	s.NotEnforced = notEnforced(s)
 	return s, nil
 }
 

@@ -175,8 +175,6 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 		Hooks: &child.Hooks{PreStart: [][]string{{"./migrate", "--all"}, {"./a", "b c"}}, PostStart: [][]string{{"x"}},
 			PreStop: [][]string{{"y"}}, PostStop: [][]string{{"z"}}, Timeout: seconds(61)},
 		Tags: []string{"fast", "mail"},
-		NotEnforced: []string{"command_permissions",
-			"resource_limits", "run_as.no_new_privs", "run_as.umask"},
 	}
 
 	got := specOf(t, everyField)
@@ -235,7 +233,7 @@ func TestNoFieldIsForgotten(t *testing.T) {
 		if class := f.Tag.Get("class"); class != "live" && class != "reload" && class != "restart" {
 			t.Errorf("child.Spec.%s has the class %q; want live, reload or restart", f.Name, class)
 		}
-		if _, ok := written[key(f)]; !ok && f.Name != "NotEnforced" {
+		if _, ok := written[key(f)]; !ok {
 			t.Errorf("child.Spec.%s: no manifest can set it", f.Name)
 		}
 	}
@@ -510,7 +508,7 @@ func TestFieldsThatNothingActsOnAreNamed(t *testing.T) {
 		"run_as: {umask: \"0027\"}":                "run_as.umask",
 		"dependencies: [{name: a, restart: true}]": "",
 	} {
-		if got := strings.Join(specOf(t, "name: web\n"+text).NotEnforced, " "); got != want {
+		if got := strings.Join(specOf(t, "name: web\n"+text).NotEnforced(), " "); got != want {
 			t.Errorf("NotEnforced of %q = %q, want %q", text, got, want)
 		}
 	}
@@ -529,7 +527,6 @@ func TestSpecIsAManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	fields["name"] = "worker"
-	delete(fields, "not_enforced")
 	fields["inherit_environment"] = []string{"PATH"} // written in short
 	text, err := json.Marshal(fields)
 	if err != nil {

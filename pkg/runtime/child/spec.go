@@ -45,16 +45,19 @@ type Spec struct {
 	SidecarOf          ID                  `json:"sidecar_of,omitempty" class:"live"`     // resolved: always a whole ID
 	Strategy           Strategy            `json:"strategy,omitempty" class:"live"`       // supervisors only
 	FailureGroups      []FailureGroup      `json:"failure_groups,omitempty" class:"live"` // supervisors only; sorted by tag
-
-	// NotEnforced are the manifest's fields, by path, that this version accepts
-	// and checks but does not act on yet. Status shows them as a condition.
-	NotEnforced []string `json:"not_enforced,omitempty" class:"live"`
 }
 
 // Hash is the SHA-256 of the whole normalised spec, as "sha256:" and 64
 // hexadecimal digits. Equal specs have equal hashes; a field cannot be forgotten.
+//
+// The hashes of running children were made by other versions, so the hash of a
+// manifest may not change with the version: a new field of a Spec, or of what is
+// in it, is left out where it is not set. See hashedAsUnenforced.
 func (s *Spec) Hash() string {
-	b, err := json.Marshal(s)
+	b, err := json.Marshal(struct {
+		*Spec
+		NotEnforced []string `json:"not_enforced,omitempty"` // last, as it was
+	}{s, s.pathsOf(hashedAsUnenforced)})
 	if err != nil {
 		panic("child: a spec is always encodable: " + err.Error())
 	}

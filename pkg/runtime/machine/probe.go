@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -44,15 +43,15 @@ type schedule struct {
 	successes, failures int // thresholds
 }
 
-// scheduleOf is false where there is nothing to probe, or nobody who would answer.
+// scheduleOf is false where there is nothing to probe.
 func scheduleOf(spec *child.Spec, role child.ProbeRole) (schedule, bool) {
 	switch h, r := spec.HealthCheck, spec.Readiness; {
 	case role == child.LivenessRole && h != nil:
 		p := schedule{h.Handler(), h.CheckInterval.Duration(), h.InitialDelay.Duration(), 1, max(h.MaxRetries, 1)}
-		return p, !slices.Contains(spec.NotEnforced, "health_check."+p.handler)
+		return p, true
 	case role == child.ReadinessRole && r != nil:
 		p := schedule{r.Handler(), r.CheckInterval.Duration(), r.InitialDelay.Duration(), max(r.SuccessThreshold, 1), max(r.FailureThreshold, 1)}
-		return p, !slices.Contains(spec.NotEnforced, "readiness."+p.handler)
+		return p, true
 	}
 	return schedule{}, false
 }

@@ -81,8 +81,8 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 	if s.quick >= crashLoop && s.wanted() {
 		add(child.ConditionCrashLooping, true, crashLoopReason(s), crashLoopMessage(s))
 	}
-	if len(s.spec.NotEnforced) > 0 {
-		add(child.ConditionNotEnforced, true, "FieldsNotEnforced", notEnforcedMessage(s.spec.NotEnforced))
+	if fields := s.spec.NotEnforced(); len(fields) > 0 {
+		add(child.ConditionNotEnforced, true, "FieldsNotEnforced", notEnforcedMessage(fields))
 	}
 	if s.live.weakKill {
 		add(child.ConditionTreeKill, false, "NoCgroup", "there is no cgroup for it: a stop reaches its process group, not a grandchild that left that")

@@ -39,7 +39,7 @@ func TestConditions(t *testing.T) {
 		{"not a moment before", running("", append(append(append(crash, crash...), crash...), "advance 29999ms")...), "Ready=True CrashLooping=True"},
 		{"slow failures are no crash loop", running("", "advance 30s", "exit a 1", "advance 10s", "started a", "advance 30s", "exit a 1", "advance 10s", "started a", "advance 30s", "exit a 1"), "Ready=False"},
 		{"a restart by command clears it", running("", append(append(append(crash, crash...), "exit a 1"), "restart a")...), "Ready=False Reconciling=True"},
-		{"fields that are not enforced are named", []string{"connect", "add a suspend=true not=hooks"}, "Ready=False NotEnforced=True"},
+		{"fields that are not enforced are named", []string{"connect", "add a suspend=true umask=0027"}, "Ready=False NotEnforced=True"},
 		{"a start that something is in the way of is stalled", []string{"connect", "add a", "busy a"}, "Ready=False Reconciling=True Stalled=True"},
 		{"so is a failed one", []string{"connect", "add a", "refused a"}, "Ready=False Stalled=True"},
 		{"until it runs", []string{"connect", "add a", "refused a", "advance 1s", "started a"}, "Ready=True"},

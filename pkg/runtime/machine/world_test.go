@@ -165,7 +165,7 @@ func (w *world) commandOf(f []string) Command {
 
 // option changes a spec: policy=transient, suspend=true, supervisor, deps=a,b:started,c! (with restart),
 // limit=3/60s, backoff=100ms..10s, jitter=0.5, reset=30s, grace=5s, abort=1s, codes=0,3,
-// signal=SIGINT, command=x, not=field, strategy=one_for_all, group=mail:3/60s, tags=mail,web,
+// signal=SIGINT, command=x, umask=0027, strategy=one_for_all, group=mail:3/60s, tags=mail,web,
 // critical, sidecar=primary.
 func (w *world) option(s *child.Spec, option string) {
 	w.t.Helper()
@@ -230,8 +230,8 @@ func (w *world) option(s *child.Spec, option string) {
 		s.Criticality = child.Critical
 	case "sidecar":
 		s.SidecarOf = child.ID(value)
-	case "not":
-		s.NotEnforced = append(s.NotEnforced, value)
+	case "umask":
+		s.RunAs = &child.RunAs{Umask: value}
 	default:
 		if !w.probeOption(s, key, value) && !w.hookOption(s, key, value) {
 			w.t.Fatalf("unknown option %q", option)
