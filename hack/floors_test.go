@@ -35,6 +35,7 @@ var floors = map[string]floor{
 	"hack/attacks":            {},
 	"hack/mutate":             {ours: []string{"hack/internal/mutants", "internal/pidns"}},
 	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
+	"internal/crontab":        {others: []string{"github.com/netresearch/go-cron"}},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"pkg/runtime/child"}, others: []string{xsys}},
@@ -48,13 +49,13 @@ var floors = map[string]floor{
 	},
 	"pkg/runtime/scenarios": {},
 	"pkg/runtime": {
-		ours: []string{"internal/dirlock", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",
+		ours: []string{"internal/dirlock", "internal/crontab", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",
 			"pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
-		others: []string{xsys, logr, "github.com/robfig/cron/v3"},
+		others: []string{xsys, logr},
 	},
 	"pkg/desired": {
-		ours: []string{"pkg/runtime/child"},
-		others: []string{xsys, logr, fsnotify, "github.com/robfig/cron/v3", "sigs.k8s.io/yaml", "go.yaml.in/yaml/v3",
+		ours: []string{"internal/crontab", "pkg/runtime/child"},
+		others: []string{xsys, logr, fsnotify, "sigs.k8s.io/yaml", "go.yaml.in/yaml/v3",
 			"github.com/kballard/go-shellquote", "github.com/invopop/jsonschema", "github.com/pb33f/ordered-map"},
 	},
 	"pkg/reconcile": {

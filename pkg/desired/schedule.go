@@ -1,11 +1,10 @@
 package desired
 
 import (
-	"strings"
+	"errors"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
+	"github.com/reconciler-dev/reconciler/internal/crontab"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
@@ -28,15 +27,13 @@ func (s *schedule) check(c *checker) {
 	if s.Cron == nil {
 		return
 	}
-	if strings.Contains(*s.Cron, "TZ=") {
-		c.problem("cron", "the time zone stands in the schedule itself", "write time_zone")
-		return
-	}
-	plan, err := cron.ParseStandard(*s.Cron)
+	plan, err := crontab.Parse(*s.Cron, zone)
 	switch {
+	case errors.Is(err, crontab.ErrZone):
+		c.problem("cron", err.Error(), "write time_zone")
 	case err != nil:
 		c.problem("cron", quoted(*s.Cron)+" is no schedule: "+err.Error(), "write five fields: minute, hour, day of month, month, day of week")
-	case plan.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, zone)).IsZero():
+	case plan.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero():
 		c.problem("cron", quoted(*s.Cron)+" never fires", "no such day comes; see the day of month and the month")
 	}
 }

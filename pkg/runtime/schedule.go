@@ -3,8 +3,7 @@ package runtime
 import (
 	"time"
 
-	"github.com/robfig/cron/v3"
-
+	"github.com/reconciler-dev/reconciler/internal/crontab"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
@@ -18,9 +17,9 @@ func nextRun(s *child.Schedule, after time.Time) time.Time {
 			return time.Time{}
 		}
 	}
-	plan, err := cron.ParseStandard(s.Cron)
+	plan, err := crontab.Parse(s.Cron, zone)
 	if err != nil {
 		return time.Time{}
 	}
-	return plan.Next(after.In(zone))
+	return plan.Next(after)
 }
