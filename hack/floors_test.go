@@ -30,7 +30,8 @@ const (
 var floors = map[string]floor{
 	"internal/pidns":          {others: []string{xsys}},
 	"internal/testuser":       {},
-	"internal/dirlock":        {others: []string{xsys}},
+	"internal/dirlock":        {ours: []string{"internal/private"}, others: []string{xsys}},
+	"internal/private":        {ours: []string{"internal/trust"}, others: []string{xsys}},
 	"internal/trust":          {others: []string{xsys}},
 	"hack/attacks":            {},
 	"hack/mutate":             {ours: []string{"hack/internal/mutants", "internal/pidns"}},
@@ -75,7 +76,7 @@ var floors = map[string]floor{
 		ours: []string{"pkg/runtime/child", "pkg/status", "pkg/control"},
 	},
 	"pkg/control/server": {
-		ours: []string{"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs", "pkg/runtime/journal", "pkg/runtime",
+		ours: []string{"internal/private", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs", "pkg/runtime/journal", "pkg/runtime",
 			"pkg/desired", "pkg/status", "pkg/reconcile", "pkg/control"},
 		others: []string{xsys, logr},
 	},

@@ -1,6 +1,9 @@
-// Package dirlock gives a directory to one process at a time, by flock(2) on the file
-// "lock" in it. The kernel releases the lock when the process dies, however it dies.
-// The file says who holds it, for people and for other programs.
+// Package dirlock gives a directory to one process at a time, by flock(2) on a file in
+// it. The kernel releases the lock when the process dies, however it dies. The file
+// says who holds it, for people and for other programs.
+//
+// Whoever may open a file, if only to read it, may lock it (flock(2)). So it is a file
+// of mode 0600 that is locked, and never the directory itself.
 package dirlock
 
 import (
@@ -12,6 +15,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/private"
 )
 
 const maxHolder = 4096 // bytes that a holder may say of itself
@@ -26,16 +31,22 @@ type HeldError struct {
 // Error names the directory.
 func (e *HeldError) Error() string { return e.Dir + " is locked by another process" }
 
-// Take locks dir, which must exist, for this process until the file is closed, and
-// writes holder into it as JSON. It does not wait: a lock that somebody else has is a
-// *HeldError. The file is close-on-exec, so that no child keeps the lock, and is not
-// opened through a link.
-func Take(dir string, holder any) (*os.File, error) {
+// The names of the locks.
+const (
+	Lock   = "lock"  // of a directory of ours
+	Hidden = ".lock" // of one that others read
+)
+
+// Take locks dir, which must exist, by the file called name for this process until the
+// file is closed, and writes holder into it as JSON. It does not wait: a lock that
+// somebody else has is a *HeldError. The file is close-on-exec, so that no child keeps
+// the lock; a link, or a file of another user, is refused.
+func Take(dir, name string, holder any) (*os.File, error) {
 	text, err := json.Marshal(holder)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	f, err := private.Open(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}

@@ -9,19 +9,19 @@ import (
 
 func TestSecondHolderLearnsWhatTheFirstSaid(t *testing.T) {
 	dir := t.TempDir()
-	first, err := Take(dir, map[string]int{"pid": 7})
+	first, err := Take(dir, Lock, map[string]int{"pid": 7})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	_, err = Take(dir, map[string]int{"pid": 8})
+	_, err = Take(dir, Lock, map[string]int{"pid": 8})
 
 	var held *HeldError
 	if !errors.As(err, &held) || string(held.Holder) != "{\"pid\":7}\n" {
 		t.Errorf("second take: %v, %+v; want what the first one wrote", err, held)
 	}
 	first.Close()
-	again, err := Take(dir, map[string]int{"pid": 8})
+	again, err := Take(dir, Lock, map[string]int{"pid": 8})
 	if err != nil {
 		t.Fatalf("after the first is gone: %v", err)
 	}
@@ -37,7 +37,7 @@ func TestLockIsNotTakenThroughALink(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err := Take(dir, "me")
+	_, err := Take(dir, Lock, "me")
 
 	if err == nil {
 		t.Error("the lock was taken through a link")

@@ -82,29 +82,37 @@ type walker struct {
 	name  string // in the folder: what the path came to; empty for the folder itself
 	links int
 	found Found
+
+	// makes says that folders which are not there are made; nil: they are missing.
+	makes func(at int, name string) error
 }
 
 func (w *walker) close() { _ = unix.Close(w.at) }
 
 // walk goes to the end of path. The caller closes the walker it gets.
 func (p Policy) walk(path string) (*walker, error) {
-	whole, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
 	w := &walker{p: p, asked: path, at: -1}
+	return w, w.walk()
+}
+
+// walk leaves nothing open after an error.
+func (w *walker) walk() error {
+	whole, err := filepath.Abs(w.asked)
+	if err != nil {
+		return err
+	}
 	rest := parts(whole)
 	if err := w.root(len(rest) == 0); err != nil {
-		return nil, err
+		return err
 	}
 	for len(rest) > 0 {
 		rest, err = w.step(rest[0], rest[1:])
 		if err != nil {
 			w.close()
-			return nil, err
+			return err
 		}
 	}
-	return w, nil
+	return nil
 }
 
 func parts(path string) []string {
@@ -134,7 +142,14 @@ func (w *walker) step(name string, rest []string) ([]string, error) {
 	}
 	path := filepath.Join(w.real, name)
 	var st unix.Stat_t
-	if err := retry(func() error { return unix.Fstatat(w.at, name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+	err := w.stat(name, &st)
+	if err == unix.ENOENT && w.makes != nil {
+		if err := w.makes(w.at, name); err != nil {
+			return nil, &os.PathError{Op: "mkdir", Path: path, Err: err}
+		}
+		err = w.stat(name, &st)
+	}
+	if err != nil {
 		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
 	switch n := nodeOf(&st); n.kind {
@@ -156,6 +171,10 @@ func (w *walker) step(name string, rest []string) ([]string, error) {
 	}
 	w.name, w.found = name, Found{path, st}
 	return nil, nil
+}
+
+func (w *walker) stat(name string, st *unix.Stat_t) error {
+	return retry(func() error { return unix.Fstatat(w.at, name, st, unix.AT_SYMLINK_NOFOLLOW) })
 }
 
 // enter makes a folder the place where the walk stands, once it was judged.

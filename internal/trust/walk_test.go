@@ -189,3 +189,47 @@ func TestRemedyIsOneWordOfAShell(t *testing.T) {
 		t.Errorf("Check = %v, want %s", err, want)
 	}
 }
+
+func TestAFolderIsMadeWithAllThatLeadsToIt(t *testing.T) {
+	root := tree(t, "there/")
+	must(t, os.Symlink("there", filepath.Join(root, "link")))
+
+	f, err := Own().MakeDir(filepath.Join(root, "link/a/b"), 0o700)
+
+	must(t, err)
+	defer f.Close()
+	info, err := os.Stat(filepath.Join(root, "there/a/b"))
+	must(t, err)
+	if opened, err := f.Stat(); err != nil || !os.SameFile(info, opened) || info.Mode().Perm() != 0o700 {
+		t.Errorf("made %v, opened %v, %v", info.Mode(), opened, err)
+	}
+	again, err := Own().MakeDir(filepath.Join(root, "there/a/b"), 0o700)
+	must(t, err)
+	again.Close()
+}
+
+func TestNothingIsMadeInAFolderOfAStranger(t *testing.T) {
+	asRoot(t)
+	root := tree(t, "theirs/")
+	must(t, os.Chown(filepath.Join(root, "theirs"), stranger, stranger))
+
+	_, err := Own().MakeDir(filepath.Join(root, "theirs/a"), 0o700)
+
+	var bad *Error
+	if !errors.As(err, &bad) || bad.Hop != filepath.Join(root, "theirs") {
+		t.Errorf("MakeDir = %v, want the stranger's folder to be blamed", err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "theirs/a")); err == nil {
+		t.Error("it was made all the same")
+	}
+}
+
+func TestAFileInThePlaceOfAFolderStays(t *testing.T) {
+	root := tree(t, "file")
+
+	_, err := Own().MakeDir(filepath.Join(root, "file"), 0o700)
+
+	if !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("MakeDir of a file = %v, want ENOTDIR", err)
+	}
+}

@@ -22,7 +22,7 @@ type holder struct {
 // lockState takes a state directory for this process until the file is closed,
 // or the process is dead.
 func lockState(dir string) (*os.File, error) {
-	f, err := dirlock.Take(dir, holder{Program: os.Getpid(), StartedAt: time.Now().UTC()})
+	f, err := dirlock.Take(dir, dirlock.Lock, holder{Program: os.Getpid(), StartedAt: time.Now().UTC()})
 	var held *dirlock.HeldError
 	if !errors.As(err, &held) {
 		return f, err

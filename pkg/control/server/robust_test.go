@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,6 +165,22 @@ func TestTheGroupGetsInAndSeesNothingElse(t *testing.T) {
 	}
 	if _, err := New(Options{Group: "no-such-group"}); err == nil || !strings.Contains(err.Error(), "--control-group") {
 		t.Errorf("a group that does not exist: %v", err)
+	}
+}
+
+func TestAGroupThatWasLetInOnceIsShutOutAtTheNextStart(t *testing.T) {
+	h := build(t, office, nil)
+	must(t, os.Chmod(h.dir, 0o750)) // as an earlier start, or a person, left it
+	if os.Getuid() == 0 {
+		must(t, os.Chown(h.dir, -1, 4711))
+	}
+
+	h.serve(defaultLimits())
+
+	dir, err := os.Stat(h.dir)
+	must(t, err)
+	if dir.Mode().Perm() != 0o700 || dir.Sys().(*syscall.Stat_t).Gid != uint32(os.Getegid()) {
+		t.Errorf("the state directory has mode %v and group %d; want 0700 and our own", dir.Mode(), dir.Sys().(*syscall.Stat_t).Gid)
 	}
 }
 

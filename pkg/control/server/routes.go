@@ -64,7 +64,11 @@ func (s *Server) handler() http.Handler {
 		c := connOf(r.Context())
 		c.serve(true)
 		defer c.serve(false)
-		if err := s.admit(c); err != nil {
+		err := s.admit(c)
+		if err == nil {
+			err = s.browsers.check(r)
+		}
+		if err != nil {
 			w.Header().Set("Connection", "close")
 			s.answerError(w, r, err)
 			return

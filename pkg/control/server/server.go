@@ -44,7 +44,9 @@ type View interface {
 // Options are what a Server answers from. All but Group, Metrics and Log are
 // required.
 type Options struct {
-	Socket     string // its path; the directory exists and is the daemon's own
+	// Socket is its path. The directory exists, is the daemon's own, and gets the mode
+	// and the group that fit Group.
+	Socket     string
 	Group      string // who may use the socket beside root and the own user; "": nobody
 	Supervisor Supervisor
 	View       View
@@ -83,14 +85,15 @@ const maxHeader = 16 << 10
 
 // Server is the control socket of one daemon.
 type Server struct {
-	o       Options
-	limits  limits
-	access  access
-	socket  *socket
-	conns   *conns
-	http    *http.Server
-	streams context.Context // ends when the server is told to
-	end     context.CancelFunc
+	o        Options
+	limits   limits
+	access   access
+	browsers browsers
+	socket   *socket
+	conns    *conns
+	http     *http.Server
+	streams  context.Context // ends when the server is told to
+	end      context.CancelFunc
 }
 
 // New binds the socket; from then on clients may connect, and wait for Run. Close
@@ -102,7 +105,7 @@ func newServer(o Options, l limits) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, limits: l}
+	s := &Server{o: o, limits: l, browsers: newBrowsers()}
 	if s.socket, err = bind(o.Socket, gid); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/pkg/control"
 )
 
@@ -60,9 +61,10 @@ func (s *socket) place(born string, gid int) error {
 		if err := os.Lchown(born, -1, gid); err != nil {
 			return fmt.Errorf("give it to the group: %w", err)
 		}
-		if err := openWay(filepath.Dir(s.path), gid); err != nil {
-			return err
-		}
+	}
+	// At each start, also without a group: an earlier start may have let one in.
+	if err := private.Admit(filepath.Dir(s.path), gid); err != nil {
+		return fmt.Errorf("access to the state directory: %w", err)
 	}
 	if err := os.Chmod(born, mode); err != nil {
 		return err
@@ -73,19 +75,6 @@ func (s *socket) place(born string, gid int) error {
 	var err error
 	s.own, err = os.Lstat(s.path)
 	return err
-}
-
-// openWay lets the group through the state directory, and not look into it: each
-// of the other files there is closed by its own mode.
-func openWay(dir string, gid int) error {
-	err := os.Lchown(dir, -1, gid)
-	if err == nil {
-		err = os.Chmod(dir, 0o710)
-	}
-	if err != nil {
-		return fmt.Errorf("let the group into the state directory: %w", err)
-	}
-	return nil
 }
 
 // mayReplace says why what stands at path must stay; nil if it may go, or if

@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
+	"github.com/reconciler-dev/reconciler/internal/trust"
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/control/server"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
@@ -45,15 +46,16 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 	if d.dirs, err = checkDirs(c.Dirs); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(d.dirs.State, 0o700); err != nil {
-		return fmt.Errorf("state directory: %w", err)
+	if err := makeDirs(d.dirs, trust.Own()); err != nil {
+		return err
 	}
-	held, err := lock(d.dirs.State, Holder{PID: os.Getpid(), StartedAt: d.begun.UTC(), Manifests: d.dirs.Manifests, Status: d.dirs.Status})
+	me := Holder{PID: os.Getpid(), StartedAt: d.begun.UTC(), Manifests: d.dirs.Manifests, Status: d.dirs.Status}
+	held, err := lock(d.dirs.State, me)
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	written, err := lockStatus(d.dirs.Status)
+	written, err := lockStatus(d.dirs.Status, me)
 	if err != nil {
 		return err
 	}

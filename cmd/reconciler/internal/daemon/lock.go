@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/reconciler-dev/reconciler/internal/dirlock"
-	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
 // Holder is who holds the lock of a state directory.
@@ -36,7 +36,7 @@ func (e *HeldError) Error() string {
 // lock takes the state directory for this process until the file is closed, or the
 // process is dead.
 func lock(stateDir string, h Holder) (*os.File, error) {
-	f, err := dirlock.Take(stateDir, h)
+	f, err := dirlock.Take(stateDir, dirlock.Lock, h)
 	var held *dirlock.HeldError
 	if !errors.As(err, &held) {
 		return f, err
@@ -47,32 +47,25 @@ func lock(stateDir string, h Holder) (*os.File, error) {
 }
 
 // lockStatus takes the directory of the status files likewise: two reconcilers with a
-// state each would tell of their children in the same files. The directory itself is
-// locked, so that nothing but status files lies in it; where a file system cannot do
-// that, nothing is locked and the file is nil.
-func lockStatus(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("status directory: %w", err)
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("status directory: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another reconciler%s writes its status files to %s; stop it, or give this one a --status of its own", writerOf(dir), dir)
-		}
+// state each would tell of their children in the same files. Its lock is a hidden file
+// that only the own user may open. Where the file system is read-only, or full, or has
+// no locks, nothing is locked and the file is nil.
+func lockStatus(dir string, h Holder) (*os.File, error) {
+	f, err := dirlock.Take(dir, dirlock.Hidden, h)
+	var held *dirlock.HeldError
+	switch {
+	case errors.As(err, &held):
+		var other Holder
+		_ = json.Unmarshal(held.Holder, &other) // one that has not written yet is pid 0
+		return nil, fmt.Errorf("another reconciler (pid %d) writes its status files to %s; stop it, or give this one a --status of its own", other.PID, dir)
+	case isAny(err, unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS):
 		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("lock of the status directory: %w", err)
 	}
 	return f, nil
 }
 
-// writerOf names the reconciler that the status files are of, if they say.
-func writerOf(dir string) string {
-	r, err := status.ReadRuntime(dir)
-	if err != nil || r == nil {
-		return ""
-	}
-	return fmt.Sprintf(" (pid %d)", r.PID)
+func isAny(err error, of ...error) bool {
+	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestSecondReconcilerIsToldWhoHoldsTheState(t *testing.T) {
@@ -45,21 +47,62 @@ func TestLockOfADeadReconcilerIsFree(t *testing.T) {
 }
 
 func TestSecondReconcilerIsToldThatTheStatusFilesAreAnothers(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run", "status")
-	held, err := lockStatus(dir)
+	dir := t.TempDir()
+	held, err := lockStatus(dir, Holder{PID: 4711})
 	if err != nil || held == nil {
 		t.Fatalf("first lock: %v, %v", held, err)
 	}
 
-	_, err = lockStatus(dir)
+	_, err = lockStatus(dir, Holder{PID: 4712})
 
-	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--status") {
-		t.Errorf("second lock: %v, want where and the way out", err)
+	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "pid 4711") || !strings.Contains(err.Error(), "--status") {
+		t.Errorf("second lock: %v, want who, where and the way out", err)
 	}
 	held.Close()
-	again, err := lockStatus(dir)
+	again, err := lockStatus(dir, Holder{PID: 4712})
 	if err != nil || again == nil {
 		t.Fatalf("lock after the end of the first: %v, %v", again, err)
 	}
 	again.Close()
+}
+
+func TestNoReaderOfTheStatusFilesHoldsUpAStart(t *testing.T) {
+	dir := t.TempDir()
+	held, err := lockStatus(dir, Holder{PID: 4711}) // and there is a lock to open
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.Close()
+	reader, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := unix.Flock(int(reader.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+
+	again, err := lockStatus(dir, Holder{PID: 4712})
+
+	if err != nil || again == nil {
+		t.Fatalf("lock under a reader that locked the directory: %v, %v", again, err)
+	}
+	defer again.Close()
+	if info, err := again.Stat(); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode of the lock = %v, %v; want 0600, which no other user may open", info.Mode(), err)
+	}
+}
+
+func TestALockFileForAllIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, ".lock")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err := lockStatus(dir, Holder{})
+
+	if err == nil || !strings.Contains(err.Error(), "chmod o-w "+path) {
+		t.Errorf("lock = %v, want what is wrong with the file and the way out", err)
+	}
 }

@@ -1,0 +1,147 @@
+package private
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/trust"
+)
+
+// Dir makes path where it is missing, with all that leads to it, and judges each hop
+// by p. A new folder has the mode 0700; Admit sets the one of an older folder.
+func Dir(path string, p trust.Policy) error { return makeDir(path, 0o700, p) }
+
+// Shared is Dir of one that everybody may read, and only we may write: a new one has
+// the mode 0755.
+func Shared(path string, p trust.Policy) error { return makeDir(path, 0o755, p) }
+
+func makeDir(path string, mode fs.FileMode, p trust.Policy) error {
+	f, err := p.MakeDir(path, mode)
+	if err != nil {
+		return explain(err)
+	}
+	return f.Close()
+}
+
+// Admit gives a folder that was judged the mode 0700 and our group, whatever it had.
+// If group is not negative, that group may pass through to what it knows by name, and
+// not look (0710). Only who holds the lock of the folder calls it: another may be at
+// work there.
+func Admit(path string, group int) error {
+	f, err := openDir(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return admit(f, group)
+}
+
+func admit(f *os.File, group int) error {
+	var st unix.Stat_t
+	if err := stat(f, &st); err != nil {
+		return err
+	}
+	mode, want := fs.FileMode(0o700), os.Getegid()
+	if group >= 0 {
+		mode, want = 0o710, group
+	}
+	if int(st.Uid) != os.Geteuid() {
+		if group >= 0 {
+			return fmt.Errorf("only the owner of %s can let a group pass", f.Name())
+		}
+		return nil // it is root's, and we are not
+	}
+	if int(st.Gid) == want && uint32(st.Mode)&0o7777 == uint32(mode) {
+		return nil
+	}
+	// Closed before it changes hands: what the old group might do is not for the new one.
+	if err := f.Chmod(0o700); err != nil {
+		return err
+	}
+	if err := f.Chown(-1, want); err != nil && group >= 0 {
+		return err
+	} // without a group the mode says it all
+	return f.Chmod(mode)
+}
+
+// Below makes a folder in one that was judged, and judges it: it is ours, and no link.
+// It gets the mode 0700.
+func Below(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return noLink(path, err)
+	}
+	f, err := openDir(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := trust.Own().Judge(f, path); err != nil {
+		return explain(err)
+	}
+	return admit(f, -1)
+}
+
+func openDir(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, noLink(path, err)
+	}
+	return f, nil
+}
+
+// Open opens a file in a folder that was judged, as os.OpenFile does, and judges it: it
+// is ours, a regular file and no link. It makes one with mode 0600, gives that mode to
+// one of ours that has another, and truncates only what it has judged.
+func Open(path string, flag int) (*os.File, error) {
+	const always = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	f, err := os.OpenFile(path, flag&^os.O_TRUNC|always, 0o600)
+	if err != nil {
+		return nil, noLink(path, err)
+	}
+	if err := judge(f, path); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if flag&os.O_TRUNC != 0 {
+		if err := f.Truncate(0); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func judge(f *os.File, path string) error {
+	var st unix.Stat_t
+	if err := stat(f, &st); err != nil {
+		return err
+	}
+	if uint32(st.Mode)&unix.S_IFMT != unix.S_IFREG {
+		return fmt.Errorf("%s is not a regular file: remove it", path)
+	}
+	if err := trust.Own().Judge(f, path); err != nil {
+		return explain(err)
+	}
+	if uint32(st.Mode)&0o7077 != 0 && int(st.Uid) == os.Geteuid() {
+		return f.Chmod(0o600)
+	}
+	return nil
+}
+
+func stat(f *os.File, st *unix.Stat_t) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = unix.Fstat(int(fd), st) }); err != nil {
+		return err
+	}
+	if failed != nil {
+		return &os.PathError{Op: "stat", Path: f.Name(), Err: failed}
+	}
+	return nil
+}
