@@ -2,14 +2,11 @@ package runtime
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
@@ -87,7 +84,7 @@ func valueOf(env []string, name string) string {
 // with # are skipped; a value may stand in one pair of single or double quotes;
 // nothing is expanded. An error never shows a value: it may be a secret.
 func readEnvFile(file string, vars map[string]string) error {
-	data, err := readRegular(file)
+	data, err := regular.Read(file, regular.Follow, maxEnvFile)
 	if err != nil {
 		return err
 	}
@@ -111,29 +108,4 @@ func unquote(s string) string {
 		return s[1 : len(s)-1]
 	}
 	return s
-}
-
-// readRegular reads a regular file of bounded size; a FIFO or a device of that
-// name must not stop the world.
-func readRegular(file string) ([]byte, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", file)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxEnvFile {
-		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxEnvFile)
-	}
-	return data, nil
 }

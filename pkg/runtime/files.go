@@ -18,8 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
@@ -76,14 +75,17 @@ func newFiles(stateDir string) (*files, error) {
 type watched struct {
 	path string
 	stat func() (fs.FileInfo, error)
-	copy func(to io.Writer) error // all that counts as its content
+
+	// copy writes all that counts as its content, and says of which file that was:
+	// somebody may have swapped it since stat.
+	copy func(to io.Writer) (fs.FileInfo, error)
 }
 
 func plainFile(path string) watched {
 	return watched{
 		path: path,
 		stat: func() (fs.FileInfo, error) { return os.Stat(path) },
-		copy: func(to io.Writer) error { return copyFile(to, path) },
+		copy: func(to io.Writer) (fs.FileInfo, error) { return copyFile(to, path) },
 	}
 }
 
@@ -91,13 +93,17 @@ func secretFile(dir, key string) watched {
 	return watched{
 		path: filepath.Join(dir, key),
 		stat: func() (fs.FileInfo, error) { return statSecret(dir, key) },
-		copy: func(to io.Writer) error {
+		copy: func(to io.Writer) (fs.FileInfo, error) {
+			fi, err := statSecret(dir, key)
+			if err != nil {
+				return nil, err
+			}
 			value, err := readSecret(dir, key)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			_, err = io.WriteString(to, value)
-			return err
+			return fi, err
 		},
 	}
 }
@@ -130,43 +136,60 @@ func (p *ShimProcesses) Files(spec *child.Spec) []child.FileHash {
 
 // hash stands for the content of a file, "" if it cannot be read.
 func (c *files) hash(w watched) string {
-	path := w.path
 	fi, err := w.stat()
-	if err != nil || !fi.Mode().IsRegular() {
+	if err != nil {
 		return ""
 	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
+	now, ok := fileSeenOf(fi)
 	if !ok {
 		return ""
 	}
-	now := fileSeen{dev: uint64(st.Dev), ino: st.Ino, size: fi.Size(), mtime: fi.ModTime()}
 	c.mu.Lock()
-	old, known := c.seen[path]
+	old, known := c.seen[w.path]
 	c.mu.Unlock()
-	same := known && old.dev == now.dev && old.ino == now.ino && old.size == now.size && old.mtime.Equal(now.mtime)
-	if same && old.settledAt.Sub(old.mtime) > 2*lookAtFiles {
+	if known && now.same(old) && old.settledAt.Sub(old.mtime) > 2*lookAtFiles {
 		return old.hash
 	}
 	sum := hmac.New(sha256.New, c.key)
-	if err := w.copy(sum); err != nil {
+	if fi, err = w.copy(sum); err != nil {
+		return ""
+	}
+	if now, ok = fileSeenOf(fi); !ok {
 		return ""
 	}
 	now.hash = "hmac-sha256:" + hex.EncodeToString(sum.Sum(nil))
 	now.settledAt = time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen[path] = now
+	c.seen[w.path] = now
 	return now.hash
 }
 
-func copyFile(to io.Writer, path string) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+// fileSeenOf is what tells two states of a regular file apart.
+func fileSeenOf(fi fs.FileInfo) (fileSeen, bool) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok || !fi.Mode().IsRegular() {
+		return fileSeen{}, false
+	}
+	return fileSeen{dev: uint64(st.Dev), ino: st.Ino, size: fi.Size(), mtime: fi.ModTime()}, true
+}
+
+func (f fileSeen) same(o fileSeen) bool {
+	return f.dev == o.dev && f.ino == o.ino && f.size == o.size && f.mtime.Equal(o.mtime)
+}
+
+func copyFile(to io.Writer, path string) (fs.FileInfo, error) {
+	f, err := regular.Open(path, regular.Follow)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	_, err = io.Copy(to, io.LimitReader(f, maxReloadFile))
-	return err
+	return fi, err
 }
 
 func hasFiles(spec *child.Spec) bool {

@@ -1,10 +1,15 @@
 package runtime
 
 import (
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestOnlyTheContentOfAFileCounts(t *testing.T) {
@@ -44,5 +49,57 @@ func TestOnlyTheContentOfAFileCounts(t *testing.T) {
 	write(path, "two")
 	if got := seen.hash(plainFile(link)); got == first {
 		t.Error("a file with another content, behind a link, has the same hash")
+	}
+}
+
+func TestAFileThatWasSwappedForADeviceIsNotOpened(t *testing.T) {
+	seen, err := newFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, fifo := filepath.Join(dir, "conf"), filepath.Join(dir, "fifo")
+	if err := errors.Join(os.WriteFile(path, []byte("one"), 0o600), unix.Mkfifo(fifo, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w := plainFile(path)
+	before, err := w.stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stat = func() (fs.FileInfo, error) { return before, nil } // the look that comes before the swap
+
+	if err := errors.Join(os.Remove(path), os.Symlink(fifo, path)); err != nil {
+		t.Fatal(err)
+	}
+	hash := seen.hash(w)
+
+	if hash != "" || len(seen.seen) != 0 {
+		t.Errorf("hash = %q, remembered %+v; want nothing of what is no regular file", hash, seen.seen)
+	}
+}
+
+func TestAHashBelongsToTheFileThatWasRead(t *testing.T) {
+	seen, err := newFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "conf"), filepath.Join(dir, "other")
+	long := time.Now().Add(-time.Hour)
+	for file, text := range map[string]string{path: "one", other: "two"} {
+		if err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.Chtimes(file, long, long)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := seen.hash(plainFile(path))
+	seen.seen = map[string]fileSeen{}
+	w := plainFile(path)
+	w.copy = func(to io.Writer) (fs.FileInfo, error) { return copyFile(to, other) } // it is swapped after the look
+
+	swapped := seen.hash(w)
+
+	if back := seen.hash(plainFile(path)); back != one || back == swapped {
+		t.Errorf("after the swap back the hash is %q; want %q, which is not that of the other file", back, one)
 	}
 }

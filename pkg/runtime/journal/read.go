@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
 // ErrAhead says that a reader wants to go on behind a number that the journal
@@ -72,7 +73,7 @@ func Last(dir string) (uint64, error) {
 			return 0, err
 		}
 		first := files[len(files)-1]
-		f, err := os.Open(filepath.Join(dir, factsName(first)))
+		f, err := regular.Open(filepath.Join(dir, factsName(first)), regular.NoFollow)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // rotated away since the look
 		}

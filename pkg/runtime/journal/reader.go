@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
 // reader goes through the files of a journal, line by line, while a writer may
@@ -175,7 +177,7 @@ func (r *reader) begin(files []uint64) uint64 {
 
 // begunBefore reports whether the first entry of a file is older than t.
 func begunBefore(path string, t time.Time) bool {
-	f, err := os.Open(path)
+	f, err := regular.Open(path, regular.NoFollow)
 	if err != nil {
 		return false
 	}
@@ -207,7 +209,7 @@ func (r *reader) stay(files []uint64) (bool, error) {
 }
 
 func (r *reader) open(first uint64) error {
-	f, err := os.Open(filepath.Join(r.dir, factsName(first)))
+	f, err := regular.Open(filepath.Join(r.dir, factsName(first)), regular.NoFollow)
 	if err != nil {
 		return err
 	}

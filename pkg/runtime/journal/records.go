@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
@@ -100,7 +101,7 @@ func read(f *os.File) ([]machine.Record, contents, error) {
 // *Damage. If there is no store the error is fs.ErrNotExist.
 func ReadRecords(dir string) ([]machine.Record, error) {
 	path := filepath.Join(dir, recordsName)
-	f, err := os.Open(path)
+	f, err := regular.Open(path, regular.NoFollow)
 	if err != nil {
 		return nil, fmt.Errorf("read records: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
 const (
@@ -150,7 +152,7 @@ func newView(l layout, f *os.File, size int64) view {
 
 // openCurrent opens the current file for reading; no file is no error.
 func openCurrent(dir string) (*os.File, int64, error) {
-	f, err := os.Open(filepath.Join(dir, currentName))
+	f, err := regular.Open(filepath.Join(dir, currentName), regular.NoFollow)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
 	}

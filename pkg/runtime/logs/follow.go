@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
 // pollEvery is how often an idle follower looks. Such a look is three stats.
@@ -188,7 +190,7 @@ func (f *follower) advance(ctx context.Context) (bool, error) {
 	next := v.current
 	if seg.name == currentName {
 		v.current = nil // ours now
-	} else if next, err = os.Open(filepath.Join(f.dir, seg.name)); errors.Is(err, fs.ErrNotExist) {
+	} else if next, err = regular.Open(filepath.Join(f.dir, seg.name), regular.NoFollow); errors.Is(err, fs.ErrNotExist) {
 		return true, nil // deleted since the look: look again
 	} else if err != nil {
 		return false, err

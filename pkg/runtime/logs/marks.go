@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
@@ -20,6 +20,9 @@ const (
 	// lines, so that each start of a child that crashes for years reads 6 KB.
 	maxMarks  = 64
 	keptMarks = 16
+
+	// maxIndex bounds what is read of one: 64 lines are 10 KB.
+	maxIndex = 1 << 20
 )
 
 // Mark names the attempt that the output after it belongs to.
@@ -54,7 +57,7 @@ type index struct {
 // read are passed over: the index only helps, the output is in the other files.
 func readIndex(dir string) (index, error) {
 	x := index{whole: true}
-	data, err := os.ReadFile(filepath.Join(dir, indexName))
+	data, err := regular.Read(filepath.Join(dir, indexName), regular.NoFollow, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
 		return x, nil
 	}
@@ -90,7 +93,7 @@ func appendIndex(dir string, e entry) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, indexName), os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, indexName), os.O_WRONLY|os.O_CREATE|onlyOurs, 0o600)
 	if err != nil {
 		return err
 	}
@@ -98,6 +101,9 @@ func appendIndex(dir string, e entry) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
+	}
+	if !info.Mode().IsRegular() {
+		return notRegular(f.Name())
 	}
 	if _, err := f.WriteAt(append(line, '\n'), info.Size()); err != nil {
 		_ = f.Truncate(info.Size()) // a rest would be passed over by readers
@@ -119,7 +125,16 @@ func rewriteIndex(dir string, x index) error {
 		}
 	}
 	path := filepath.Join(dir, indexName)
-	if err := os.WriteFile(path+".tmp", b.Bytes(), 0o600); err != nil {
+	// A leftover is taken away, not written through: it may be a link.
+	if err := os.Remove(path + ".tmp"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b.Bytes())
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(path+".tmp", path)

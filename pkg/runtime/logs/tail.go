@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
 const (
@@ -164,7 +166,7 @@ func (s *stream) open(seg segment) *os.File {
 	if s.name != seg.name || s.file == nil {
 		closeFile(s.file)
 		s.name = seg.name
-		s.file, _ = os.Open(filepath.Join(s.dir, seg.name)) // nil: deleted by a rotation meanwhile
+		s.file, _ = regular.Open(filepath.Join(s.dir, seg.name), regular.NoFollow) // nil: deleted by a rotation meanwhile
 	}
 	return s.file
 }

@@ -6,10 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
 // Writer appends the output of one child to its log. There must be only one for
@@ -193,7 +194,7 @@ func (w *Writer) check() error {
 	case err != nil:
 		return &fs.PathError{Op: "lstat", Path: w.path, Err: err}
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return fmt.Errorf("%s is not a regular file; move it away", w.path)
+		return notRegular(w.path)
 	}
 	other := w.dev != uint64(st.Dev) || w.ino != st.Ino
 	if other {
@@ -212,15 +213,22 @@ func (w *Writer) check() error {
 	return nil
 }
 
+// onlyOurs are flags of what is written in a log directory, which is ours alone:
+// root may own it and somebody else a link in it, or a FIFO that would be waited for.
+const onlyOurs = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+
+func notRegular(path string) error {
+	return fmt.Errorf("%s is not a regular file; move it away", path)
+}
+
 // open opens the current file, which it makes if there is none.
 func (w *Writer) open() error {
 	if w.file != nil {
 		return nil
 	}
 	// Splicing into a file opened with O_APPEND is refused (EINVAL), so every
-	// write says where; O_NOFOLLOW, because root may own this directory and
-	// somebody else a link in it.
-	const flags = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW
+	// write says where.
+	const flags = os.O_RDWR | os.O_CREATE | onlyOurs
 	f, err := os.OpenFile(w.path, flags, 0o600)
 	if errors.Is(err, fs.ErrNotExist) { // the whole directory was deleted
 		if err = os.MkdirAll(w.dir, 0o700); err == nil {
@@ -234,6 +242,10 @@ func (w *Writer) open() error {
 	if err := ignoringEINTR(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
 		closeFile(f)
 		return &fs.PathError{Op: "fstat", Path: w.path, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		closeFile(f)
+		return notRegular(w.path)
 	}
 	w.file, w.dev, w.ino, w.size = f, uint64(st.Dev), st.Ino, st.Size
 	return nil
@@ -274,7 +286,7 @@ func (w *Writer) midLine() (bool, error) {
 }
 
 func fileEndsWithinLine(path string, size int64) (bool, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path, regular.NoFollow)
 	if err != nil {
 		return false, err
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
 // explain says in a user's words why a process could not be started. The kernel
@@ -66,14 +68,14 @@ func whyNotAllowed(l Launch, err error) error {
 // interpreterOf is what the first line of a script names after #!; "" for a
 // program and for a file that cannot be read.
 func interpreterOf(path string) string {
-	file, err := os.Open(path) // a regular file: of others the kernel says EACCES
+	fd, _, err := regular.Descriptor(path, regular.Follow) // it may have been swapped since the start
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
+	defer unix.Close(fd)
 	head := make([]byte, 256)
-	n, _ := file.Read(head)
-	first, _, _ := bytes.Cut(head[:n], []byte("\n"))
+	n, _ := unix.Pread(fd, head, 0)
+	first, _, _ := bytes.Cut(head[:max(n, 0)], []byte("\n"))
 	rest, ok := bytes.CutPrefix(first, []byte("#!"))
 	fields := bytes.Fields(rest)
 	if !ok || len(fields) == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
@@ -185,7 +186,7 @@ func (l *launcher) openFIFO(j job, r *launched) (in int, err error) {
 	if r.out, err = openReader(path); err != nil {
 		return -1, err
 	}
-	in, err = unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	in, err = openFIFOEnd(path, unix.O_RDWR)
 	if err != nil {
 		return -1, err
 	}
@@ -200,7 +201,24 @@ func (l *launcher) openFIFO(j job, r *launched) (in int, err error) {
 
 // openReader opens the reading end of a FIFO, for a poller.
 func openReader(path string) (int, error) {
-	return unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	return openFIFOEnd(path, unix.O_RDONLY|unix.O_NONBLOCK)
+}
+
+// openFIFOEnd opens what must be a FIFO of ours: it is given to the child's user.
+func openFIFOEnd(path string, flags int) (int, error) {
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFIFO || st.Nlink != 1) {
+		err = fmt.Errorf("%s is no FIFO, or has a second name; remove it", path)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // spawn starts the process in a cgroup of its own, or without where none can be
@@ -256,18 +274,16 @@ func mayBeTheGroup(err error) bool {
 
 // readAhead reads the beginning of the executable. Between fork and exec the
 // whole shim may have to wait (the kernel holds the thread, and the garbage
-// collector waits for it), so a slow disk is waited for here instead.
+// collector waits for it), so a slow disk is waited for here instead. The path may
+// be the child's to swap: see package regular.
 func readAhead(path string) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, _, err := regular.Descriptor(path, regular.Follow)
 	if err != nil {
 		return // the start says it better
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-		var head [512]byte
-		_, _ = unix.Pread(fd, head[:], 0)
-	}
+	var head [512]byte
+	_, _ = unix.Pread(fd, head[:], 0)
 }
 
 func markFor(key child.Key, tag string) string { return key.String() + "@" + tag }

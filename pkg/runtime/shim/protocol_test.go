@@ -126,12 +126,22 @@ func (b *bench) frozen(k child.Key) (dir string) {
 	return dir
 }
 
+// born waits until something is in a cgroup.
+func (b *bench) born(dir string) {
+	b.Helper()
+	b.until("it is born", func() bool {
+		data, err := os.ReadFile(dir + "/cgroup.events")
+		return err == nil && strings.Contains(string(data), "populated 1")
+	})
+}
+
 func TestStartThatHangsDelaysNoOther(t *testing.T) {
 	b := newBench(t, "")
 	slow := key("slow", 0)
 	dir := b.frozen(slow)
 
 	b.client.Start(b.launch(slow, exitWith, 0))
+	b.born(dir) // a start in the same moment may wait for it: it holds a copy of that one's pipe until its exec
 	for g := range 20 {
 		k := key("web", g)
 		l := b.launch(k, exitWith, 0)
@@ -160,10 +170,7 @@ func TestStartThatHangsCanBeKilled(t *testing.T) {
 	dir := b.frozen(slow)
 
 	b.client.Start(b.launch(slow, exitWith, 0))
-	b.until("it is born", func() bool {
-		data, err := os.ReadFile(dir + "/cgroup.events")
-		return err == nil && strings.Contains(string(data), "populated 1")
-	})
+	b.born(dir)
 	b.client.Signal(slow, "SIGKILL", true)
 
 	// The kernel may let the start seem to succeed, and the process end at once.
