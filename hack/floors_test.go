@@ -41,7 +41,7 @@ var floors = map[string]floor{
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"internal/regular", "pkg/runtime/child"}, others: []string{xsys}},
-	"pkg/runtime/shim":        {ours: []string{"internal/regular", "pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
+	"pkg/runtime/shim":        {ours: []string{"internal/regular", "internal/trust", "pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
 	"pkg/runtime/journal":     {ours: []string{"internal/regular", "pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
 	"pkg/runtime/task":        {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
 	"pkg/runtime/runtimetest": {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},

@@ -28,6 +28,8 @@ type unit struct {
 	// left are reported attempts of which something still lived then. A start
 	// waits for them.
 	left []*attempt
+
+	closing int // how many goroutines close what it sent: see closer
 }
 
 // stage is how far an attempt has come.
@@ -74,11 +76,7 @@ type attempt struct {
 	log   *logs.Writer
 	out   int // the reading end of its output; -1: there is none
 
-	notify int    // where it may say how it is; -1: nowhere
-	said   Notice // what it said so far
-	talks  bool   // it was given such a socket
-	hushed bool   // it said so much that it has to wait
-
+	ear    ear
 	policy logs.Policy
 	tail   tail    // of its output; only of what is beside a main process
 	proc   process // fd -1: it ended before this shim began
@@ -113,11 +111,11 @@ func (a *attempt) line(kind lineKind) line {
 	switch kind {
 	case lineIntent:
 		l.Attempt, l.SpecHash, l.Log, l.StartedAt = a.Attempt, a.SpecHash, &a.policy, a.StartedAt
-		l.Talks = a.talks
+		l.Talks, l.Notify = a.ear.talks, a.ear.address
 	case lineStarted:
 		l.PID, l.Identity, l.StartedAt, l.Weak = a.PID, a.ident, a.StartedAt, a.WeakKill
 	case lineNotified:
-		l.Said = a.said.lasting()
+		l.Said = a.ear.said.lasting()
 	case lineExited:
 		l.Report = a.report
 	}
@@ -138,9 +136,9 @@ func (a *attempt) forgetDead() {
 	})
 }
 
-// release closes what the attempt holds.
+// release closes what the attempt holds, but for its notify socket: see server.deafen.
 func (a *attempt) release() {
-	for _, fd := range []*int{&a.out, &a.events, &a.notify} {
+	for _, fd := range []*int{&a.out, &a.events} {
 		if *fd >= 0 {
 			unix.Close(*fd)
 			*fd = -1

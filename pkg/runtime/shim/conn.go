@@ -258,7 +258,7 @@ func (s *server) listing() *listing {
 	for _, a := range s.attempts {
 		if a.stage != starting {
 			p := a.Process
-			p.Said = a.said.lasting()
+			p.Said, a.ear.untold = a.ear.said.lasting(), Notice{}
 			l.Running = append(l.Running, p)
 		}
 	}

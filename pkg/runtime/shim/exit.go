@@ -62,9 +62,7 @@ func (s *server) checkEnd(a *attempt) {
 // forget it. What is left of the tree may not live beside a successor: it is
 // killed at once, unless a stop is under way, which has a deadline of its own.
 func (s *server) ended(a *attempt, st status) {
-	if a.notify >= 0 {
-		s.hear(a) // its last words
-	}
+	s.hearLastWords(a)
 	a.stage = draining
 	a.report = reportOf(a, st)
 	if !a.WeakKill && st.signal == unix.SIGKILL {

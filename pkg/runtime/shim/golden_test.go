@@ -19,8 +19,11 @@ func goldenTable() ([]byte, error) {
 			Key: child.Key{ID: "a/web", Incarnation: 2, Generation: 3}, Attempt: 4, PID: 4711, StartedAt: at,
 			SpecHash: "sha256:abc", WeakKill: true,
 		},
-		ident: identity{Ticks: 12345, Inode: 678}, policy: logs.Policy{MaxBytes: 1 << 20, MaxFiles: 5, Timestamps: true}, talks: true,
-		said: Notice{Ready: &yes, Status: &words, Every: time.Second, Errno: 5, ExitStatus: "1"},
+		ident: identity{Ticks: 12345, Inode: 678}, policy: logs.Policy{MaxBytes: 1 << 20, MaxFiles: 5, Timestamps: true},
+		ear: ear{
+			talks: true, address: &address{Path: "/run/reconciler-notify/1f0c/99e2", UID: 1000},
+			said: Notice{Ready: &yes, Status: &words, Every: time.Second, Errno: 5, ExitStatus: "1"},
+		},
 		report: &Report{
 			Key: child.Key{ID: "b", Incarnation: 1, Generation: 0, Role: child.PreStart, Run: 2}, Attempt: 1, PID: 4712, Code: &code, Signal: "SIGKILL",
 			CoreDumped: true, OOMKilled: true, Lost: true, StartedAt: at, FinishedAt: at.Add(time.Minute),
@@ -56,7 +59,7 @@ func goldenWords() ([]byte, error) {
 	k := child.Key{ID: "a/web", Incarnation: 2, Generation: 3, Role: child.PreStop, Run: 4}
 	notice := Notice{
 		Key: k, Ready: &yes, Status: &words, Reloading: true, Stopping: true, Heartbeat: true, Broken: true,
-		Every: time.Second, Extend: time.Minute, Errno: 5, ExitStatus: "1", Refusals: 2, Refused: "too long",
+		Every: time.Second, Extend: time.Minute, Errno: 5, ExitStatus: "1", Refusals: 2, Foreign: 3, Refused: "too long",
 	}
 	p := Process{Key: k, Attempt: 4, PID: 4711, StartedAt: at, SpecHash: "sha256:abc", WeakKill: true, Said: &notice}
 	r := Report{

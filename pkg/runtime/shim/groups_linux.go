@@ -20,6 +20,10 @@ import (
 type groups struct {
 	base string // "" while there is none; then why says why
 	why  error
+
+	// shown is base as /proc/<pid>/cgroup names it; "" if that is not known. A name
+	// alone says nothing: whoever was given a cgroup can make one of that name in it.
+	shown string
 }
 
 // openGroups finds or makes the directory name below parent; parent "" is the
@@ -41,7 +45,30 @@ func openGroups(parent, name string) *groups {
 		_ = os.Remove(g.base)
 		return &groups{why: fmt.Errorf("%s is no cgroup2 directory", parent)}
 	}
+	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
+		g.shown = shownGroup(g.base, string(mounts))
+	}
 	return g
+}
+
+// shownGroup is what findGroup finds, the other way round.
+func shownGroup(dir, mountinfo string) string {
+	shown, longest := "", ""
+	for line := range strings.Lines(mountinfo) {
+		fields := strings.Fields(line)
+		_, kind, ok := strings.Cut(line, " - ")
+		if !ok || len(fields) < 5 || !strings.HasPrefix(kind, "cgroup2 ") {
+			continue
+		}
+		root, point := fields[3], unescapeMount(fields[4])
+		if strings.HasPrefix(root, "/..") {
+			continue // of a cgroup namespace around ours
+		}
+		if rel, ok := strings.CutPrefix(dir, strings.TrimSuffix(point, "/")+"/"); ok && len(point) >= len(longest) {
+			longest, shown = point, filepath.Join(root, rel)
+		}
+	}
+	return shown
 }
 
 // ownGroup is the directory of the cgroup2 that this process is in, also where
@@ -234,7 +261,10 @@ func (g *groups) holds(name string, proc process) bool {
 	}
 	for line := range strings.Lines(string(data)) {
 		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			return strings.Contains(path+"/", "/"+name+"/")
+			if g.shown == "" {
+				return strings.Contains(path+"/", "/"+name+"/")
+			}
+			return strings.HasPrefix(path+"/", g.shown+"/"+name+"/")
 		}
 	}
 	return false

@@ -154,6 +154,9 @@ func (b *bench) checkLeftovers() {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if left, _ := filepath.Glob(filepath.Join(runNotify, tag+"*", "*")); len(left) > 0 {
+		b.Errorf("notify sockets are left: %v", left)
+	}
 	if b.cgroup != nowhere {
 		g, err := ownGroup()
 		if err != nil {

@@ -40,7 +40,8 @@ type launcher struct {
 // job is one start. n numbers its attempt.
 type job struct {
 	Launch
-	n uint32
+	n      uint32
+	notify *address // nil: it has no notify socket
 }
 
 // launched is what became of a job: a process, or a reason why there is none.
@@ -124,8 +125,8 @@ func (l *launcher) next() (job, bool) {
 func (l *launcher) launch(j job) launched {
 	r := launched{n: j.n, out: -1, notify: -1}
 	in, err := l.openOutput(j, &r)
-	if err == nil && j.Notify {
-		if r.notify, err = openNotify(notifyName(j.Key, l.tag)); err != nil {
+	if err == nil && j.notify != nil {
+		if r.notify, err = openNotify(*j.notify); err != nil {
 			unix.Close(in)
 			err = fmt.Errorf("open its notify socket: %w", err)
 		}
@@ -142,13 +143,11 @@ func (l *launcher) launch(j job) launched {
 	return r
 }
 
-// discard closes what a failed start has opened.
+// discard closes what a failed start has opened, but for its notify socket: the
+// server does.
 func (r *launched) discard() {
 	if r.out >= 0 {
 		unix.Close(r.out)
-	}
-	if r.notify >= 0 {
-		unix.Close(r.notify)
 	}
 	if r.log != nil {
 		_ = r.log.Close() // nothing was written to it
@@ -226,8 +225,8 @@ func openFIFOEnd(path string, flags int) (int, error) {
 func (l *launcher) spawn(j job, in int, r *launched) error {
 	readAhead(j.Path)
 	j.Env = append(j.Env[:len(j.Env):len(j.Env)], KeyVariable+"="+markFor(j.Key, l.tag))
-	if j.Notify {
-		j.Env = append(j.Env, "NOTIFY_SOCKET="+notifyName(j.Key, l.tag))
+	if j.notify != nil {
+		j.Env = append(j.Env, "NOTIFY_SOCKET="+j.notify.Path)
 	}
 	files := []uintptr{l.devnull.Fd(), uintptr(in), uintptr(in)}
 	group, err := l.groups.make(entryName(j.Key))

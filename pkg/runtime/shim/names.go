@@ -40,9 +40,18 @@ func parseMark(mark, tag string) (child.Key, bool) {
 	return child.ParseKey(name)
 }
 
-// tagOf is 8 hexadecimal digits that stand for a state directory: its path and
-// its inode, so that a directory that was deleted and made again is another one.
+// tagLength is how many digits of longTagOf stand in marks and in names of cgroups.
+const tagLength = 8
+
+// tagOf is the tag of a state directory.
 func tagOf(stateDir string) (string, error) {
+	tag, err := longTagOf(stateDir)
+	return tag[:min(len(tag), tagLength)], err
+}
+
+// longTagOf is 16 hexadecimal digits that stand for a state directory: its path and
+// its inode, so that a directory that was deleted and made again is another one.
+func longTagOf(stateDir string) (string, error) {
 	fi, err := os.Stat(stateDir)
 	if err != nil {
 		return "", err
@@ -52,7 +61,7 @@ func tagOf(stateDir string) (string, error) {
 		inode = st.Ino
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", stateDir, inode))
-	return hex.EncodeToString(sum[:4]), nil
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // socketName is the file in shimDir that a shim listens at.

@@ -1,17 +1,8 @@
 package shim
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
@@ -22,21 +13,23 @@ import (
 // is kept: the sum of it is part of the list. What is said in the moment in which no
 // shim lives is refused by the kernel; senders notice.
 //
-// The name is an abstract one (it begins with "@"), because a child that runs as
-// another user cannot enter the state directory. Anybody may send to it, so the
-// kernel tells who did, and only processes of the attempt are heard.
+// The socket is a file of mode 0600 that belongs to the child's user (see
+// notify_dir.go for where), so the kernel turns away everybody else but root. Of
+// those who may send, the kernel tells who did, and only processes of the attempt
+// are heard: see speaksFor.
 
 const (
-	// maxNotice is how long one message may be, as for systemd.
-	maxNotice = 4096
+	// noticesATurn and strangersATurn bound how many messages of one child's socket
+	// are read in a hush: those that are heard cost the brain something, those of
+	// strangers only the look at them. A child that says more waits at its full
+	// socket, so that others have their turn.
+	noticesATurn   = 64
+	strangersATurn = 512
+	hush           = 50 * time.Millisecond
 
-	// maxStatus is how much of a STATUS= is kept.
-	maxStatus = 512
-
-	// noticesATurn bounds how many messages of one child are read together. A child
-	// that says more waits for a moment, so that others have their turn.
-	noticesATurn = 16
-	hush         = 50 * time.Millisecond
+	// lastNotices bounds what is read of a socket when its child has ended: more
+	// than its queue can hold (net.unix.max_dgram_qlen, 10 to 512).
+	lastNotices = 1024
 )
 
 // Notice is what an attempt said of itself: in one message, or in all so far.
@@ -53,8 +46,9 @@ type Notice struct {
 	Extend     time.Duration `json:"extend,omitempty"`    // EXTEND_TIMEOUT_USEC=
 	Errno      int           `json:"errno,omitempty"`
 	ExitStatus string        `json:"exit_status,omitempty"`
-	Refusals   int           `json:"refusals,omitempty"` // messages, or parts of one, that were refused
-	Refused    string        `json:"refused,omitempty"`  // why the last one was
+	Refusals   int           `json:"refusals,omitempty"` // messages of its own, or parts of one, that were refused
+	Foreign    int           `json:"foreign,omitempty"`  // messages of others, of which nothing is heard
+	Refused    string        `json:"refused,omitempty"`  // why the last one was not heard
 }
 
 // Notified says what an attempt has just said.
@@ -66,6 +60,12 @@ func (Notified) event() {}
 func (n *Notice) refuse(format string, args ...any) {
 	n.Refusals++
 	n.Refused = fmt.Sprintf(format, args...)
+}
+
+// foreign notes that somebody else spoke.
+func (n *Notice) foreign(why string) {
+	n.Foreign++
+	n.Refused = why
 }
 
 // add makes what was said earlier and what is said now one.
@@ -88,6 +88,7 @@ func (n *Notice) add(m Notice) {
 		n.ExitStatus = m.ExitStatus
 	}
 	n.Refusals += m.Refusals
+	n.Foreign += m.Foreign
 	if m.Refused != "" {
 		n.Refused = m.Refused
 	}
@@ -103,160 +104,129 @@ func (n *Notice) lasting() *Notice {
 	return &all
 }
 
-// read takes one message: lines of NAME=value.
-func (n *Notice) read(message []byte, main int) {
-	yes, no := true, false
-	monotonic := bytes.Contains(message, []byte("MONOTONIC_USEC="))
-	for line := range bytes.SplitSeq(message, []byte{'\n'}) {
-		name, value, ok := strings.Cut(string(line), "=")
-		if !ok {
-			continue
-		}
-		switch name {
-		case "READY":
-			if value == "1" {
-				n.add(Notice{Ready: &yes})
-			}
-		case "RELOADING":
-			if value == "1" {
-				n.add(Notice{Ready: &no, Reloading: true})
-				if !monotonic {
-					n.refuse("RELOADING=1 came without MONOTONIC_USEC=, which sd_notify(3) wants; it was heard all the same")
-				}
-			}
-		case "STOPPING":
-			if value == "1" {
-				n.add(Notice{Ready: &no, Stopping: true})
-			}
-		case "STATUS":
-			text := clean(value)
-			n.Status = &text
-		case "WATCHDOG":
-			n.Heartbeat, n.Broken = n.Heartbeat || value == "1", n.Broken || value == "trigger"
-		case "WATCHDOG_USEC":
-			n.Every = n.micros(name, value)
-		case "EXTEND_TIMEOUT_USEC":
-			n.Extend = max(n.Extend, n.micros(name, value))
-		case "ERRNO":
-			n.Errno = n.number(name, value)
-		case "EXIT_STATUS":
-			n.ExitStatus = strconv.Itoa(n.number(name, value))
-		case "MAINPID":
-			if pid := n.number(name, value); pid != main {
-				n.refuse("MAINPID=%d is not the process that was started (%d); run it in the foreground", pid, main)
-			}
-		}
-	}
+// ear is where an attempt may say how it is, and what it said.
+type ear struct {
+	fd      int      // -1: nowhere
+	talks   bool     // it was given such a socket
+	address *address // nil: an abstract one, of a shim before these had paths
+	said    Notice   // so far
+
+	untold Notice    // what the brain has not heard yet
+	told   time.Time // when it heard last
+
+	since           time.Time // when the hush began in which these were read
+	heard, strange  int
+	hushed, closing bool // it is not read: for a while; until what it sent is closed
 }
 
-func (n *Notice) number(name, value string) int {
-	i, err := strconv.Atoi(value)
-	if err != nil || i < 0 {
-		n.refuse("%s=%.20q is no number", name, value)
-		return 0
-	}
-	return i
-}
-
-func (n *Notice) micros(name, value string) time.Duration {
-	us, err := strconv.ParseUint(value, 10, 64)
-	if err != nil || us > math.MaxInt64/1000 {
-		n.refuse("%s=%.20q is no number of microseconds", name, value)
-		return 0
-	}
-	return time.Duration(us) * time.Microsecond
-}
-
-// clean makes text that a stranger wrote fit for one line of a terminal.
-func clean(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), maxStatus+utf8.UTFMax)], "\uFFFD")
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	for len(s) > maxStatus {
-		_, size := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-size]
-	}
-	return s
-}
-
-// notifyName is the abstract name of the socket of an attempt.
-func notifyName(key child.Key, tag string) string {
-	sum := sha256.Sum256([]byte(entryName(key)))
-	return "@reconciler/" + tag + "/" + hex.EncodeToString(sum[:12])
+// address is where a socket is and whose.
+type address struct {
+	Path string `json:"path"`
+	UID  uint32 `json:"uid"`
 }
 
 // listenTo hears what an attempt has to say.
 func (s *server) listenTo(a *attempt) {
-	if a.hushed = false; a.notify < 0 {
+	if a.ear.hushed = false; a.ear.fd < 0 || a.ear.closing {
 		return
 	}
-	if err := s.poll.watch(a.notify, watchNotify, a.n); err != nil {
+	if err := s.poll.watch(a.ear.fd, watchNotify, a.n); err != nil {
 		s.deafen(a)
 	}
 }
 
-func (s *server) deafen(a *attempt) {
-	if a.notify >= 0 {
-		s.poll.unwatch(a.notify)
-		unix.Close(a.notify)
-		a.notify = -1
+// hear takes what an attempt has said since the last time. Who says too much waits
+// for the end of the hush.
+func (s *server) hear(a *attempt) {
+	e, now := &a.ear, time.Now()
+	if now.Sub(e.since) >= hush {
+		e.since, e.heard, e.strange = now, 0, 0
 	}
+	s.readNotices(a, noticesATurn, strangersATurn)
+	if e.heard >= noticesATurn || e.strange >= strangersATurn {
+		s.poll.unwatch(e.fd)
+		e.hushed = true
+		s.lookAgain(a, e.since.Add(hush).Sub(now))
+	}
+	s.tell(a)
 }
 
-// hear takes what an attempt has said since the last time, as one.
-func (s *server) hear(a *attempt) {
-	said, n := Notice{}, 0
-	for ; n < noticesATurn; n++ {
-		message, sender, close, ok := receive(a.notify, s.chunk[:])
+// hearLastWords takes what an attempt said before it ended.
+func (s *server) hearLastWords(a *attempt) {
+	if a.ear.fd >= 0 {
+		a.ear.heard, a.ear.strange = 0, 0
+		s.readNotices(a, lastNotices, lastNotices)
+	}
+	a.ear.told = time.Time{}
+	s.tell(a)
+}
+
+// readNotices reads messages, as many as may be and until one came with
+// descriptors: see letGo.
+func (s *server) readNotices(a *attempt, heard, strange int) {
+	e := &a.ear
+	before := e.said.Ready
+	for e.heard < heard && e.strange < strange && !e.closing {
+		d, ok := receive(e.fd, s.chunk[:], s.extra[:])
 		if !ok {
 			break
 		}
-		switch {
-		case len(message) > maxNotice:
-			said.refuse("a message of more than %d bytes from pid %d", maxNotice, sender)
-		case !s.speaksFor(a, sender):
-			said.refuse("a message from pid %d, which is no process of this attempt, or is gone already", sender)
-		default:
-			said.read(message, a.PID)
+		s.take(a, d)
+		if len(d.rights) > 0 {
+			s.poll.unwatch(e.fd)
+			e.closing = true
+			s.letGo(a, d.rights)
 		}
-		close() // who sent BARRIER=1 waits for that
 	}
-	if n == noticesATurn { // the kernel keeps some more, then the sender waits
-		s.poll.unwatch(a.notify)
-		a.hushed = true
-		s.lookAgain(a, hush)
-	}
-	if said == (Notice{}) {
-		return
-	}
-	before := a.said.Ready
-	a.said.add(said)
-	if said.Ready != nil && (before == nil || *before != *said.Ready) {
+	if now := e.said.Ready; now != nil && (before == nil || *before != *now) {
 		s.write(a.line(lineNotified))
 	}
-	said.Key = a.Key
-	s.send(message{Notified: &said})
 }
 
-// speaksFor reports whether a process belongs to an attempt.
-func (s *server) speaksFor(a *attempt, pid int) bool {
-	if pid <= 1 {
-		return false
+// take hears one message, or does not.
+func (s *server) take(a *attempt, d datagram) {
+	defer d.closePidfd()
+	e, one := &a.ear, Notice{}
+	why := s.speaksFor(a, d)
+	switch {
+	case why != "":
+		e.strange++
+		one.foreign(why)
+	case len(d.text) > maxNotice:
+		e.heard++
+		one.refuse("a message of more than %d bytes from pid %d", maxNotice, d.pid)
+	default:
+		e.heard++
+		one.read(d.text, a.PID)
 	}
-	if pid == a.PID && a.stage == running {
-		return true
+	e.said.add(one)
+	e.untold.add(one)
+}
+
+// tell tells the brain what an attempt said, as one, and at most once in a hush:
+// what comes sooner is added up.
+func (s *server) tell(a *attempt) {
+	e, now := &a.ear, time.Now()
+	if e.untold == (Notice{}) {
+		return
 	}
-	proc, err := openProcess(pid)
-	if err != nil {
-		return false
+	if rest := e.told.Add(hush).Sub(now); rest > 0 {
+		s.lookAgain(a, rest)
+		return
 	}
-	defer proc.close()
-	if !a.WeakKill {
-		return s.groups.holds(a.group, proc)
+	all := e.untold
+	e.untold, e.told = Notice{}, now
+	all.Key = a.Key
+	s.send(message{Notified: &all})
+}
+
+// deafen ends the hearing of an attempt. What is unread comes to nothing.
+func (s *server) deafen(a *attempt) {
+	if a.ear.fd < 0 {
+		return
 	}
-	return s.owns(a, pid)
+	s.poll.unwatch(a.ear.fd)
+	s.letGo(a, []int{a.ear.fd})
+	a.ear.fd = -1
+	a.ear.address.remove()
 }

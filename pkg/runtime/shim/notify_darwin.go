@@ -2,13 +2,24 @@ package shim
 
 import "errors"
 
+const maxExtra = 0
+
+// datagram is one message.
+type datagram struct {
+	text   []byte
+	pid    int
+	rights []int
+}
+
+func (datagram) closePidfd() {}
+
+var errUnknownSender = errors.New("this system does not tell who sends a message, so none is heard")
+
 // openNotify is not here: the kernel does not tell who sent a message.
-func openNotify(string) (int, error) {
-	return -1, errors.New("this system does not tell who sends a message, so none is heard")
-}
+func openNotify(address) (int, error) { return -1, errUnknownSender }
 
-func receive(int, []byte) (message []byte, sender int, close func(), ok bool) {
-	return nil, 0, nil, false
-}
+func openAbstract(string) (int, error) { return -1, errUnknownSender }
 
-func (s *server) owns(*attempt, int) bool { return false }
+func receive(int, []byte, []byte) (datagram, bool) { return datagram{}, false }
+
+func (s *server) speaksFor(*attempt, datagram) string { return errUnknownSender.Error() }

@@ -163,6 +163,7 @@ type procStat struct {
 	name           string
 	state          byte
 	group, session int
+	parent         int
 	ticks          uint64
 }
 
@@ -181,6 +182,7 @@ func readStat(pid int) (procStat, error) {
 		return procStat{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
 	}
 	s := procStat{name: string(data[open+1 : end]), state: fields[0][0]}
+	s.parent, _ = strconv.Atoi(fields[1])
 	s.group, _ = strconv.Atoi(fields[2])
 	s.session, _ = strconv.Atoi(fields[3])
 	s.ticks, err = strconv.ParseUint(fields[19], 10, 64)

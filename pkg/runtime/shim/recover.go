@@ -89,7 +89,7 @@ func (s *server) image() []line {
 		if a.stage != starting {
 			lines = append(lines, a.line(lineStarted))
 		}
-		if a.said.Ready != nil {
+		if a.ear.said.Ready != nil {
 			lines = append(lines, a.line(lineNotified))
 		}
 		if a.report != nil {
@@ -112,9 +112,15 @@ func (s *server) recover(lines []line) {
 		}
 	}
 	s.takeStrays()
-	keep := map[string]bool{}
+	keep, sockets := map[string]bool{}, map[string]bool{}
 	for _, a := range s.attempts {
 		keep[entryName(a.Key)] = true
+		if a.ear.address != nil {
+			sockets[filepath.Base(a.ear.address.Path)] = true
+		}
+	}
+	if err := s.places().clean(sockets); err != nil {
+		log.Printf("remove old notify sockets: %v", err)
 	}
 	if err := removeAll(fifoDir(s.cfg.StateDir), keep); err != nil {
 		log.Printf("remove old FIFOs: %v", err)
@@ -153,7 +159,7 @@ func (s *server) takeOver(u *unit, p *past) {
 		s.becomeParent()
 	}
 	s.reopenOutput(a)
-	if a.talks = p.intent.Talks; a.talks && p.report == nil {
+	if a.ear.talks, a.ear.address = p.intent.Talks, p.intent.Notify; a.ear.talks && p.report == nil {
 		s.reopenNotify(a, p.said)
 	}
 	switch {
@@ -241,6 +247,7 @@ func (s *server) founder(pid int, mark string) int {
 
 // abandon ends what is left of a start that nobody can say anything about.
 func (s *server) abandon(a *attempt) {
+	s.deafen(a)
 	a.release()
 	if s.groups.populated(a.group) {
 		if err := s.groups.kill(a.group); err != nil {
@@ -292,6 +299,10 @@ func (s *server) takeStray(name string) bool {
 			continue
 		}
 		u.cur, u.last, a.StartedAt = a, key, time.Now()
+		if a.ear.address = s.findAddress(key); a.ear.address != nil {
+			a.ear.talks = true
+			s.reopenNotify(a, nil)
+		}
 		s.reopenOutput(a)
 		s.adopt(a)
 		return true
@@ -314,12 +325,11 @@ func (s *server) killStray(name string) {
 // reopenNotify goes on listening.
 func (s *server) reopenNotify(a *attempt, said *Notice) {
 	if said != nil {
-		a.said = *said
+		a.ear.said = *said
 	}
-	var err error
-	if a.notify, err = openNotify(notifyName(a.Key, s.tag)); err != nil {
+	if err := a.reopenNotify(s.tag); err != nil {
 		log.Printf("%s: what it says cannot be heard any more: %v", a.Key, err)
-		a.notify = -1
+		a.ear.fd = -1
 	}
 }
 

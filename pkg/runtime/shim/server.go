@@ -38,6 +38,7 @@ type server struct {
 	info     Info
 	speaks   Protocols
 	tag      string
+	longTag  string
 	lock     *os.File
 	poll     *poller
 	table    *table
@@ -48,6 +49,8 @@ type server struct {
 	listener int
 	conn     *conn // the brain; nil: none
 	chunk    [readChunk]byte
+	extra    [maxExtra]byte // what comes with a message
+	closer   closer
 
 	units    map[place]*unit
 	attempts map[uint32]*attempt
@@ -112,9 +115,10 @@ func newServer(cfg Config) (_ *server, err error) {
 			return nil, err
 		}
 	}
-	if s.tag, err = tagOf(s.cfg.StateDir); err != nil {
+	if s.longTag, err = longTagOf(s.cfg.StateDir); err != nil {
 		return nil, err
 	}
+	s.tag = s.longTag[:tagLength]
 	if s.lock, err = lock(shimDir(s.cfg.StateDir), s.answers); err != nil {
 		return nil, err
 	}
@@ -124,6 +128,7 @@ func newServer(cfg Config) (_ *server, err error) {
 	if s.poll, err = newPoller(); err != nil {
 		return nil, err
 	}
+	s.closer.wake = s.poll.wake
 	if s.boot, err = boot(); err != nil {
 		return nil, err
 	}
@@ -183,6 +188,7 @@ func (s *server) run(ctx context.Context) error {
 			s.handle(r)
 		}
 		s.takeLaunched()
+		s.takeClosed()
 		s.lookAtDue(time.Now())
 		s.searchMarked()
 		s.reapOrphans()
@@ -271,9 +277,10 @@ func (s *server) lookAtDue(now time.Time) {
 		}
 		a.due = time.Time{}
 		delete(s.timed, a)
-		if a.hushed {
+		if a.ear.hushed {
 			s.listenTo(a)
 		}
+		s.tell(a)
 		if !a.stuck.IsZero() && a.stage == running {
 			s.copyOutput(a, false)
 		}
@@ -352,7 +359,7 @@ func (s *server) clear() error {
 		}
 	}
 	s.groups.removeBase()
-	err := errors.Join(removeAll(fifoDir(s.cfg.StateDir), nil), os.Remove(fifoDir(s.cfg.StateDir)))
+	err := errors.Join(removeAll(fifoDir(s.cfg.StateDir), nil), os.Remove(fifoDir(s.cfg.StateDir)), s.places().clean(nil))
 	if err != nil {
 		log.Printf("clean up: %v", err)
 	}

@@ -116,8 +116,12 @@ func (s *server) unitOf(key child.Key) *unit {
 // launch writes the intent down, then hands the job over.
 func (s *server) launch(u *unit, l Launch) {
 	a := s.newAttempt(u, l.Key)
-	a.Attempt, a.SpecHash, a.policy, a.talks, a.StartedAt = l.Attempt, l.SpecHash, l.Log, l.Notify, time.Now()
-	if err := s.table.append(a.line(lineIntent)); err != nil {
+	a.Attempt, a.SpecHash, a.policy, a.StartedAt = l.Attempt, l.SpecHash, l.Log, time.Now()
+	err := s.giveAddress(a, l)
+	if err == nil {
+		err = s.table.append(a.line(lineIntent))
+	}
+	if err != nil {
 		delete(s.attempts, a.n)
 		s.send(message{StartFailed: s.failure(l.Key, err.Error())})
 		return
@@ -127,14 +131,14 @@ func (s *server) launch(u *unit, l Launch) {
 	if a.isMain() {
 		s.closeShared(l.Key.ID)
 	}
-	s.launcher.submit(job{Launch: l, n: a.n})
+	s.launcher.submit(job{Launch: l, n: a.n, notify: a.ear.address})
 }
 
 func (s *server) newAttempt(u *unit, key child.Key) *attempt {
 	s.count++
 	a := &attempt{
 		Process: Process{Key: key}, n: s.count, unit: u, before: u.last,
-		mark: markFor(key, s.tag), group: entryName(key), out: -1, events: -1, notify: -1, proc: process{fd: -1},
+		mark: markFor(key, s.tag), group: entryName(key), out: -1, events: -1, ear: ear{fd: -1}, proc: process{fd: -1},
 	}
 	s.attempts[a.n] = a
 	return a
@@ -145,13 +149,14 @@ func (s *server) takeLaunched() {
 	for _, r := range s.launcher.results() {
 		s.starting--
 		a := s.attempts[r.n]
+		a.ear.fd = r.notify
 		if r.failed != nil {
 			s.notStarted(a, r.failed)
 			continue
 		}
 		a.stage, a.mine = running, true
 		a.proc, a.PID, a.ident, a.StartedAt = r.proc, r.proc.pid, r.ident, r.startedAt
-		a.WeakKill, a.out, a.log, a.notify = r.weak, r.out, r.log, r.notify
+		a.WeakKill, a.out, a.log = r.weak, r.out, r.log
 		s.mine[a.PID] = a
 		s.write(a.line(lineStarted))
 		s.watch(a)
@@ -167,6 +172,7 @@ func (s *server) takeLaunched() {
 // way the same key may be tried again, so the fence goes back.
 func (s *server) notStarted(a *attempt, f *StartFailed) {
 	u := a.unit
+	s.deafen(a)
 	delete(s.attempts, a.n)
 	u.cur = nil
 	if f.Busy {

@@ -52,9 +52,10 @@ type line struct {
 	StartedAt time.Time `json:"started_at,omitzero"`
 	Weak      bool      `json:"weak,omitempty"`
 
-	Talks  bool    `json:"talks,omitempty"`  // of an intent: it has a notify socket
-	Said   *Notice `json:"said,omitempty"`   // of what it said
-	Report *Report `json:"report,omitempty"` // of an exit
+	Talks  bool     `json:"talks,omitempty"`  // of an intent: it has a notify socket
+	Notify *address `json:"notify,omitempty"` // of an intent: where; nil: the abstract one of an earlier version
+	Said   *Notice  `json:"said,omitempty"`   // of what it said
+	Report *Report  `json:"report,omitempty"` // of an exit
 }
 
 // tableVersion changes when an older shim would misunderstand the table: then it

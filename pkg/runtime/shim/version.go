@@ -66,6 +66,10 @@ const (
 	// VersionedTable: the table says its version, and one that is too new for a
 	// shim is left alone by it.
 	VersionedTable Capability = "versioned_table"
+
+	// NotifyPath: each child that uses sd_notify has a socket with a path, to which
+	// its user and root can send, and nobody else.
+	NotifyPath Capability = "notify_path"
 )
 
 // capabilities are those of this program's shim, with what a shim without one
@@ -75,6 +79,7 @@ var capabilities = []struct {
 	without string
 }{
 	{VersionedTable, "takes a table that a newer version wrote for one of its own"},
+	{NotifyPath, "listens to its children at abstract sockets, to which every user of the machine can send"},
 }
 
 func ownCapabilities() []Capability {
