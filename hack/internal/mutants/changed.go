@@ -70,15 +70,6 @@ func rowsAt(ctx context.Context, root, commit, area string) []Row {
 	return rows
 }
 
-// files are those of the tree as it is now, with what is not committed.
-func files(ctx context.Context, root string) ([]string, error) {
-	out, err := git(ctx, root, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-	if err != nil {
-		return nil, err
-	}
-	return strings.FieldsFunc(out, func(r rune) bool { return r == 0 }), nil
-}
-
 func git(ctx context.Context, root string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", filepath.Clean(root)}, args...)...)
 	var messages strings.Builder

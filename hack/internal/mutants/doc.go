@@ -3,8 +3,8 @@
 //
 // A row of the table, hack/testdata/mutants/AREA.yaml, names a file, a text that
 // stands in it exactly once, what stood there before the mending, and the tests
-// that must fail with it. Each row is applied alone to a copy of the tree. A test
-// fails by its own word: a package that no longer builds proves nothing.
+// that must fail with it. Each row is applied alone, to a copy. A test fails by its
+// own word: a package that no longer builds proves nothing.
 //
 //   - name: pid-1-is-never-signalled
 //     file: pkg/runtime/shim/process.go

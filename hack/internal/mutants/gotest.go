@@ -38,10 +38,10 @@ type event struct {
 	FailedBuild string
 }
 
-// goTest runs tests of a package in a copy of the tree. A test that takes its whole
-// process down silences those after it; they are run again without it.
-func goTest(ctx context.Context, dir, pkg string, names []string) (outcome, error) {
-	all, err := goTestOnce(ctx, dir, pkg, names)
+// test runs tests of a package, with a file for -overlay or none. A test that takes
+// its whole process down silences those after it; they are run again without it.
+func (b *bench) test(ctx context.Context, pkg, overlay string, names []string) (outcome, error) {
+	all, err := b.testOnce(ctx, pkg, overlay, names)
 	for err == nil && all.built && !all.ok {
 		silent := all.silent(names)
 		if len(silent) == 0 || len(silent) == len(names) {
@@ -49,7 +49,7 @@ func goTest(ctx context.Context, dir, pkg string, names []string) (outcome, erro
 		}
 		names = silent
 		var more outcome
-		more, err = goTestOnce(ctx, dir, pkg, names)
+		more, err = b.testOnce(ctx, pkg, overlay, names)
 		maps.Copy(all.passed, more.passed)
 		maps.Copy(all.failed, more.failed)
 		maps.Copy(all.skipped, more.skipped)
@@ -63,11 +63,15 @@ func (o outcome) silent(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return o.passed[n] || o.failed[n] || o.skipped[n] })
 }
 
-func goTestOnce(ctx context.Context, dir, pkg string, names []string) (outcome, error) {
+func (b *bench) testOnce(ctx context.Context, pkg, overlay string, names []string) (outcome, error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-vet=off",
 		"-timeout", testTimeout.String(), "-run", pattern(names), pkg)
-	cmd.Dir = dir
+	cmd.Dir = b.root
 	cmd.Env = pidns.Outside(os.Environ()) // so that tests which want a namespace get their own
+	if overlay != "" {
+		// Not an argument: a test may call go build itself, for the same program.
+		cmd.Env = append(cmd.Env, "GOFLAGS="+strings.TrimSpace(b.flags+" -overlay="+overlay))
+	}
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	out, err := cmd.Output()
@@ -82,6 +86,17 @@ func goTestOnce(ctx context.Context, dir, pkg string, names []string) (outcome, 
 	o.ok = err == nil
 	o.output += messages.String()
 	return o, nil
+}
+
+// goFlags are those of the environment, or of go env -w.
+func goFlags(ctx context.Context, dir string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "env", "GOFLAGS")
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOFLAGS: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // read is what the events say.

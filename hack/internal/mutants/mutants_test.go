@@ -73,7 +73,8 @@ func TestEachRowIsJudgedByItsNamedTests(t *testing.T) {
 	}
 	want := map[string]Verdict{
 		"calc/red": Red, "calc/red-by-subtest": Red, "calc/red-in-two-packages": Red, "calc/panics-before-the-second": Red,
-		"calc/nobody-looks": Survived, "calc/one-of-two-looks": Survived,
+		"calc/red-by-a-program-that-a-test-builds": Red,
+		"calc/nobody-looks":                        Survived, "calc/one-of-two-looks": Survived,
 		"calc/variable-is-unused": NoBuild, "calc/text-is-gone": Stale, "calc/text-is-twice": Stale, "calc/file-is-gone": Stale,
 		"calc/no-such-test": Broken, "calc/red-already": Broken, "calc/is-skipped": Skipped, "more/other": Red,
 	}

@@ -2,6 +2,8 @@ package mutants
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,29 +35,33 @@ type Result struct {
 	Took    time.Duration
 }
 
-// Run judges the rows in copies of the tree at root, as many at a time as workers,
-// and calls report after each. It ends early, with an error, when ctx does or when
-// nothing can be judged at all. The rows of one file stay with one worker, in their
-// order, so that its packages are built as seldom as can be.
+// Run judges the rows in the tree at root, as many at a time as workers, and calls
+// report after each. It ends early, with an error, when ctx does or when nothing can
+// be judged at all. The tree is not touched: the compiler is given the changed copy
+// of a file in the place of the file (-overlay), so that all other packages are in
+// the build cache already, from row to row and from run to run. What a test reads
+// itself, it reads from the tree; a row is about Go code, or what that embeds.
 func Run(ctx context.Context, root string, rows []Row, workers int, report func(Result)) error {
-	names, err := files(ctx, root)
+	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
 	}
-	groups := byFile(rows)
-	queue := make(chan []Row, len(groups))
-	for _, g := range groups {
-		queue <- g
+	b, err := newBench(ctx, root, rows)
+	if err != nil {
+		return err
+	}
+	queue := make(chan Row, len(rows))
+	for _, r := range rows {
+		queue <- r
 	}
 	close(queue)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	b := &bench{clean: map[string]func() (outcome, error){}}
 	var mu sync.Mutex
 	var work sync.WaitGroup
-	for range min(workers, len(groups)) {
+	for range min(workers, len(rows)) {
 		work.Go(func() {
-			err := b.judgeAll(ctx, root, names, queue, func(r Result) {
+			err := b.judgeAll(ctx, queue, func(r Result) {
 				mu.Lock()
 				defer mu.Unlock()
 				report(r)
@@ -69,58 +75,53 @@ func Run(ctx context.Context, root string, rows []Row, workers int, report func(
 	return context.Cause(ctx)
 }
 
-func byFile(rows []Row) [][]Row {
-	var groups [][]Row
-	at := map[string]int{}
-	for _, r := range rows {
-		i, known := at[r.File]
-		if !known {
-			i = len(groups)
-			at[r.File] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], r)
-	}
-	return groups
-}
-
 // bench is what the workers share.
 type bench struct {
-	mu    sync.Mutex
-	clean map[string]func() (outcome, error) // package and tests → how they go with all mendings, looked at once
+	root  string
+	flags string                             // $GOFLAGS
+	clean map[string]func() (outcome, error) // package → how its named tests go with all mendings, looked at once
 }
 
-func (b *bench) judgeAll(ctx context.Context, root string, names []string, queue <-chan []Row, report func(Result)) error {
-	dir, err := os.MkdirTemp("", "mutants-")
+// newBench prepares one clean run for each package: a test binary takes longer to
+// link than most tests to run.
+func newBench(ctx context.Context, root string, rows []Row) (*bench, error) {
+	flags, err := goFlags(ctx, root)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil { // for tests that go on as another user
-		return err
-	}
-	if err := copyTree(root, dir, names); err != nil {
-		return err
-	}
-	for group := range queue {
-		for _, r := range group {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
+	b := &bench{root: root, flags: flags, clean: map[string]func() (outcome, error){}}
+	names := map[string][]string{}
+	for _, r := range rows {
+		for _, t := range r.Tests {
+			if !slices.Contains(names[t.Package], t.Name) {
+				names[t.Package] = append(names[t.Package], t.Name)
 			}
-			began := time.Now()
-			v, why, err := b.judge(ctx, dir, r)
-			if err != nil {
-				return fmt.Errorf("%s: %w", r.ID(), err)
-			}
-			report(Result{Row: r, Verdict: v, Why: why, Took: time.Since(began)})
 		}
+	}
+	for pkg, tests := range names {
+		b.clean[pkg] = sync.OnceValues(func() (outcome, error) { return b.test(ctx, pkg, "", tests) })
+	}
+	return b, nil
+}
+
+func (b *bench) judgeAll(ctx context.Context, queue <-chan Row, report func(Result)) error {
+	for r := range queue {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		began := time.Now()
+		v, why, err := b.judge(ctx, r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.ID(), err)
+		}
+		report(Result{Row: r, Verdict: v, Why: why, Took: time.Since(began)})
 	}
 	return nil
 }
 
-// judge applies a row to the copy in dir, runs its tests and puts the file back.
-func (b *bench) judge(ctx context.Context, dir string, r Row) (Verdict, string, error) {
-	path := filepath.Join(dir, filepath.FromSlash(r.File))
+// judge runs the tests of a row with its mending, and without it.
+func (b *bench) judge(ctx context.Context, r Row) (Verdict, string, error) {
+	path := filepath.Join(b.root, filepath.FromSlash(r.File))
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Stale, err.Error(), nil
@@ -130,16 +131,17 @@ func (b *bench) judge(ctx context.Context, dir string, r Row) (Verdict, string, 
 		return Stale, err.Error(), nil
 	}
 	for _, pkg := range r.packages() {
-		if v, why, err := b.fit(ctx, dir, pkg, r.testsOf(pkg)); v != "" || err != nil {
+		if v, why, err := b.fit(pkg, r.testsOf(pkg)); v != "" || err != nil {
 			return v, why, err
 		}
 	}
-	if err := os.WriteFile(path, []byte(mutated), 0o644); err != nil {
+	overlay, remove, err := writeOverlay(path, mutated)
+	if err != nil {
 		return "", "", err
 	}
-	defer func() { _ = os.WriteFile(path, text, 0o644) }()
+	defer remove()
 	for _, pkg := range r.packages() {
-		o, err := goTest(ctx, dir, pkg, r.testsOf(pkg))
+		o, err := b.test(ctx, pkg, overlay, r.testsOf(pkg))
 		if err != nil {
 			return "", "", err
 		}
@@ -150,17 +152,26 @@ func (b *bench) judge(ctx context.Context, dir string, r Row) (Verdict, string, 
 	return Red, "", nil
 }
 
-// fit says what is wrong with tests while every mending is in; "" if nothing is.
-func (b *bench) fit(ctx context.Context, dir, pkg string, tests []string) (Verdict, string, error) {
-	key := pkg + " " + strings.Join(slices.Sorted(slices.Values(tests)), " ")
-	b.mu.Lock()
-	once := b.clean[key]
-	if once == nil {
-		once = sync.OnceValues(func() (outcome, error) { return goTest(ctx, dir, pkg, tests) })
-		b.clean[key] = once
+// writeOverlay writes what go build -overlay reads: for one path, another text.
+func writeOverlay(path, text string) (overlay string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "mutants-")
+	if err != nil {
+		return "", nil, err
 	}
-	b.mu.Unlock()
-	o, err := once()
+	remove = func() { _ = os.RemoveAll(dir) }
+	// Tests that go on as another user build, too.
+	copied, overlay := filepath.Join(dir, filepath.Base(path)), filepath.Join(dir, "overlay.json")
+	words, err := json.Marshal(map[string]map[string]string{"Replace": {path: copied}})
+	err = errors.Join(err, os.Chmod(dir, 0o755), os.WriteFile(copied, []byte(text), 0o644), os.WriteFile(overlay, words, 0o644))
+	if err != nil {
+		remove()
+	}
+	return overlay, remove, err
+}
+
+// fit says what is wrong with tests while every mending is in; "" if nothing is.
+func (b *bench) fit(pkg string, tests []string) (Verdict, string, error) {
+	o, err := b.clean[pkg]()
 	if err != nil {
 		return "", "", err
 	}
@@ -176,7 +187,7 @@ func (b *bench) fit(ctx context.Context, dir, pkg string, tests []string) (Verdi
 			return Broken, pkg + " has no test " + name + ":\n" + tail(o.output), nil
 		}
 	}
-	if !o.ok {
+	if !o.ok && len(o.failed) == 0 {
 		return Broken, pkg + " fails with the mending:\n" + tail(o.output), nil
 	}
 	return "", "", nil
@@ -198,39 +209,4 @@ func mutantVerdict(pkg string, tests []string, o outcome) (Verdict, string) {
 func tail(output string) string {
 	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-30):], "\n")
-}
-
-func copyTree(root, dir string, names []string) error {
-	for _, name := range names {
-		from, to := filepath.Join(root, name), filepath.Join(dir, name)
-		info, err := os.Lstat(from)
-		if os.IsNotExist(err) {
-			continue // deleted, and that is not committed
-		}
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := copyFile(from, to, info); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func copyFile(from, to string, info os.FileInfo) error {
-	if info.Mode().Type() == os.ModeSymlink {
-		target, err := os.Readlink(from)
-		if err != nil {
-			return err
-		}
-		return os.Symlink(target, to)
-	}
-	text, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, text, info.Mode().Perm())
 }
