@@ -31,8 +31,10 @@ type Health struct {
 	StartedAt    time.Time    `json:"started_at"`
 	LastObserved time.Time    `json:"last_observed"` // when the runtime last finished a turn
 	Shim         bool         `json:"shim_connected"`
-	RecordsError string       `json:"records_error"` // why the last change could not be recorded; empty: it was
-	Unwell       []child.ID   `json:"unwell"`        // critical children that cannot run
+	ShimReason   string       `json:"shim_reason,omitempty"` // why it is not
+	ShimLacks    []string     `json:"shim_lacks,omitempty"`  // what one of an older version does instead of what this one relies on
+	RecordsError string       `json:"records_error"`         // why the last change could not be recorded; empty: it was
+	Unwell       []child.ID   `json:"unwell"`                // critical children that cannot run
 }
 
 // Children is the answer of GET /v1/children: sorted by ID, folders included.

@@ -38,6 +38,7 @@ type ShimProcesses struct {
 	epoch  uint64          // counts the connections that were lost
 	starts []machine.Start // of this epoch; bounded by the tree: at most one for a role of a child
 	shim   shim.Info
+	down   string // why there is no connection; empty: there is one
 }
 
 // NewShimProcesses are the processes of the shim of stateDir. The command line
@@ -79,12 +80,12 @@ func (p *ShimProcesses) Run(ctx context.Context) error {
 	return err
 }
 
-// Shim is the process that owns the children; the zero Info before the first
-// connection.
-func (p *ShimProcesses) Shim() shim.Info {
+// Shim is the process that owns the children, the zero Info before the first
+// connection; and, while there is no connection, why.
+func (p *ShimProcesses) Shim() (by shim.Info, down string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.shim
+	return p.shim, p.down
 }
 
 // Quit asks the shim to end. It does so only when it owns nothing.
@@ -227,6 +228,7 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 	case shim.Down:
 		p.mu.Lock()
 		p.epoch++
+		p.down = ev.Err.Error()
 		p.starts = nil
 		p.mu.Unlock()
 		return machine.Detached{Reason: ev.Err.Error()}
@@ -239,7 +241,7 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 func (p *ShimProcesses) greeted(by shim.Info) {
 	p.mu.Lock()
 	same := p.shim.PID == by.PID && p.shim.StartedAt.Equal(by.StartedAt)
-	p.shim = by
+	p.shim, p.down = by, ""
 	p.mu.Unlock()
 	if same {
 		return

@@ -249,6 +249,7 @@ func TestRuntimeConditionsSayWhatIsWrong(t *testing.T) {
 		"an optional child crashes in a loop":      {info: well, set: complete, children: []*child.Snapshot{&optional}, want: "Ready=True/CriticalChildrenRun"},
 		"records cannot be written":                {info: Info{State: Alive, LastReconcile: &Reconcile{}, RecordsError: "no space"}, set: complete, want: "Ready=True/CriticalChildrenRun RecordsWritten=False/WriteFailed"},
 		"status files cannot be written":           {info: well, set: complete, unwritten: os.ErrPermission, want: "Ready=True/CriticalChildrenRun StatusWritten=False/WriteFailed"},
+		"the shim is of an older version":          {info: Info{State: Alive, LastReconcile: &Reconcile{}, Shim: Shim{Lacks: []string{"cannot fly"}}}, set: complete, want: "Ready=True/CriticalChildrenRun ShimCurrent=False/OlderVersion"},
 		"an action was refused":                    {info: Info{State: Alive, LastReconcile: &Reconcile{Errors: []ReconcileError{{}}}}, set: complete, want: "Ready=True/CriticalChildrenRun Reconciling=True/ActionsRefused"},
 		"the source is not followed to the letter": {info: well, set: &desired.Set{Complete: true, Stalls: []desired.Stall{{Reason: "TooManyRemovals"}}}, want: "Ready=True/CriticalChildrenRun Stalled=True/TooManyRemovals"},
 	} {

@@ -131,6 +131,11 @@ func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []
 	if info.RecordsError != "" {
 		add(ConditionRecordsWritten, isFalse, "WriteFailed", info.RecordsError)
 	}
+	if lacks := info.Shim.Lacks; len(lacks) > 0 {
+		add(ConditionShimCurrent, isFalse, "OlderVersion", fmt.Sprintf(
+			"the running shim (pid %d, version %s) is older than this reconciler: it %s. It goes on until it owns nothing; if it is killed before, children run on and the next one is current",
+			info.Shim.PID, info.Shim.Version, strings.Join(lacks, "; it ")))
+	}
 	if unwritten != nil {
 		add(ConditionStatusWritten, isFalse, "WriteFailed", unwritten.Error())
 	}

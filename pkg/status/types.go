@@ -180,6 +180,7 @@ func (r *Runtime) Condition(t child.ConditionType) (state child.ConditionState, 
 const (
 	ConditionDegraded       child.ConditionType = "Degraded"       // a critical child cannot run
 	ConditionRecordsWritten child.ConditionType = "RecordsWritten" // False: a crash now would forget something
+	ConditionShimCurrent    child.ConditionType = "ShimCurrent"    // False: the shim is of an older version and cannot do all that this one relies on
 	ConditionStatusWritten  child.ConditionType = "StatusWritten"  // False: some status files are older than they say
 )
 
@@ -222,8 +223,14 @@ type ReconcileError struct {
 
 // Shim is the process that owns the children's processes.
 type Shim struct {
-	PID       int  `json:"pid"`
-	Connected bool `json:"connected"`
+	PID       int    `json:"pid"`
+	Connected bool   `json:"connected"`
+	Reason    string `json:"reason,omitempty"`  // why it is not connected
+	Version   string `json:"version,omitempty"` // of the program that it is
+
+	// Lacks is what one of an older version cannot do, with what it does instead.
+	// It runs on until it owns nothing: an upgrade restarts no child.
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // ExitReport is how the runtime ended.

@@ -31,7 +31,7 @@ func (s *Server) health() control.Health {
 	return control.Health{
 		Healthy: h.Alive && !h.Degraded,
 		State:   status.State(h.State), PID: os.Getpid(), Version: all.Version, StartedAt: all.StartedAt,
-		LastObserved: h.LastObserved.UTC(), Shim: h.Connected, RecordsError: h.RecordsError,
+		LastObserved: h.LastObserved.UTC(), Shim: h.Connected, ShimReason: all.Shim.Reason, ShimLacks: all.Shim.Lacks, RecordsError: h.RecordsError,
 		Unwell: append([]child.ID{}, h.Unwell...),
 	}
 }

@@ -71,6 +71,13 @@ func printHealth(h control.Health, output string, quiet bool, out io.Writer) err
 	return err
 }
 
+func reasonOf(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + clean(reason)
+}
+
 // illness says, a phrase each, what is not as it should be. Not all of it makes a
 // reconciler unhealthy.
 func illness(h control.Health) []string {
@@ -86,7 +93,10 @@ func illness(h control.Health) []string {
 		ill = append(ill, "critical children that cannot run: "+strings.Join(who, ", "))
 	}
 	if !h.Shim && h.State == "alive" {
-		ill = append(ill, "the shim cannot be reached; children run on")
+		ill = append(ill, "the shim cannot be reached"+reasonOf(h.ShimReason)+"; children run on")
+	}
+	for _, lack := range h.ShimLacks {
+		ill = append(ill, "the running shim is of an older version: it "+clean(lack))
 	}
 	if h.RecordsError != "" {
 		ill = append(ill, "changes cannot be recorded: "+clean(h.RecordsError))

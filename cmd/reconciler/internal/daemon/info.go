@@ -14,7 +14,7 @@ func (d *daemon) info() status.Info {
 	h := d.handle.Health()
 	info := status.Info{
 		State: status.State(h.State), PID: os.Getpid(), Version: d.config.Version, StartedAt: d.begun.UTC(),
-		Problems: d.loop.Problems(), Shim: status.Shim{PID: d.procs.Shim().PID, Connected: h.Connected},
+		Problems: d.loop.Problems(), Shim: d.shim(h.Connected),
 		RecordsError: h.RecordsError,
 	}
 	if last := d.loop.Last(); last != nil {
@@ -27,6 +27,18 @@ func (d *daemon) info() status.Info {
 		info.State, info.ExitReport = status.State(h.Report.State), exitReport(*h.Report)
 	}
 	return info
+}
+
+func (d *daemon) shim(connected bool) status.Shim {
+	by, down := d.procs.Shim()
+	s := status.Shim{PID: by.PID, Connected: connected, Version: by.Version}
+	if !connected {
+		s.Reason = down
+	}
+	for _, c := range by.Lacks() {
+		s.Lacks = append(s.Lacks, c.Without())
+	}
+	return s
 }
 
 func passOf(r *reconcile.Report) *status.Reconcile {
