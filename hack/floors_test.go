@@ -38,6 +38,7 @@ var floors = map[string]floor{
 	"hack/mutate":             {ours: []string{"hack/internal/mutants", "internal/pidns"}},
 	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
 	"internal/crontab":        {others: []string{"github.com/netresearch/go-cron"}},
+	"internal/account":        {},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"internal/regular", "pkg/runtime/child"}, others: []string{xsys}},
@@ -54,7 +55,7 @@ var floors = map[string]floor{
 	},
 	"pkg/runtime/scenarios": {},
 	"pkg/runtime": {
-		ours: []string{"internal/dirlock", "internal/crontab", "internal/regular",
+		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/regular",
 			"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",
 			"pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
 		others: []string{xsys, logr},
