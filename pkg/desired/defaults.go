@@ -65,6 +65,8 @@ func complement(s *child.Spec, f *manifestFields) {
 	}
 	if f.InheritEnvironment == nil {
 		s.InheritEnvironment.All = true
+	} else {
+		s.WholeEnvironment = s.InheritEnvironment.All && s.RunAs != nil && s.RunAs.User != ""
 	}
 }
 

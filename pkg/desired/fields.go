@@ -48,7 +48,7 @@ type inheritable struct {
 	Criticality        *child.Criticality   `json:"criticality" jsonschema:"enum=optional,enum=critical,default=optional" for:"worker" about:"A critical child that cannot run degrades the whole runtime."`
 	RestartPolicy      *child.RestartPolicy `json:"restart_policy" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=permanent" for:"worker" about:"After which exits it is started again: permanent: all, transient: failures, temporary: none."`
 	SuccessExitCodes   []int                `json:"success_exit_codes" jsonschema:"minItems=1,minimum=0,maximum=255" for:"worker" about:"Exit codes that mean success. Everything else, and every signal that was not asked for, is a failure. Default 0."`
-	InheritEnvironment *inheritEnvironment  `json:"inherit_environment" for:"worker" about:"Which variables of the reconciler's environment it gets: true (all), false (none), or a list of names."`
+	InheritEnvironment *inheritEnvironment  `json:"inherit_environment" for:"worker" about:"Which variables of the reconciler's environment it gets: true (all), false (none), or a list of names. Default true; with run_as.user a clean list: PATH, LANG, LANGUAGE, LC_* and TZ. Those of a service manager (NOTIFY_SOCKET, LISTEN_FDS …) and RECONCILER_* never pass."`
 	EnvFiles           []string             `json:"env_files" jsonschema:"pattern=^/" hint:"write absolute paths" for:"worker" about:"Files of KEY=value lines."`
 	RunAs              *runAs               `json:"run_as" for:"worker" about:"The identity of its processes."`
 	Environment        environment          `json:"environment" for:"worker" about:"Variables of its environment."`
@@ -73,9 +73,9 @@ type failureGroup struct {
 }
 
 type runAs struct {
-	User                *account  `json:"user" about:"A name or a number."`
-	Group               *account  `json:"group" about:"A name or a number."`
-	SupplementaryGroups []account `json:"supplementary_groups" about:"Names or numbers."`
+	User                *account  `json:"user" about:"A name or a number. It has the group and the supplementary groups of that user, and HOME, USER, LOGNAME and SHELL."`
+	Group               *account  `json:"group" about:"A name or a number, instead of the user's own group; needed for the number of a user that this machine does not know."`
+	SupplementaryGroups []account `json:"supplementary_groups" about:"Names or numbers, besides the groups that the user has."`
 	NoNewPrivs          *bool     `json:"no_new_privs" jsonschema:"default=false" about:"Its processes can gain no privileges, not even by a set-user-id program."`
 	Umask               *string   `json:"umask" jsonschema:"pattern=^0?[0-7][0-7][0-7]$" hint:"write an octal number in quotes, such as \"0027\"" about:"An octal number in quotes."`
 }

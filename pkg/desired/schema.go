@@ -3,6 +3,7 @@ package desired
 import (
 	"encoding/json"
 	"reflect"
+	"strconv"
 
 	"github.com/invopop/jsonschema"
 
@@ -59,7 +60,7 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[command]():
 		return either(&jsonschema.Schema{Type: "string", MinLength: ptr[uint64](1)}, &jsonschema.Schema{Type: "array", Items: text, MinItems: ptr[uint64](1)})
 	case reflect.TypeFor[account]():
-		return either(text, &jsonschema.Schema{Type: "integer", Minimum: "0"})
+		return either(text, &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(highest))})
 	case reflect.TypeFor[inheritEnvironment]():
 		return either(&jsonschema.Schema{Type: "boolean"}, &jsonschema.Schema{Type: "array", Items: text})
 	case reflect.TypeFor[signal]():

@@ -3,6 +3,7 @@ package desired
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,22 +110,39 @@ func fieldRules[T any](name string) *rules {
 // account is a user or a group: a name, or a number with or without quotes.
 type account string
 
+// highest is the last number of a user or a group. The one above it is what
+// setuid(2) and chown(2) take for "as it is".
+const highest = 1<<32 - 2
+
 func (a *account) read(w *walk, n *yaml.Node, path string, _ *rules) {
-	d := deref(n)
-	if d.Kind == yaml.ScalarNode && d.Tag == "!!int" && d.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 {
-		if _, err := strconv.ParseUint(d.Value, 10, 32); err != nil || !decimal.MatchString(d.Value) {
-			w.report(path, position{n.Line, n.Column}, cut(d.Value)+" is not the number of a user or a group", "write a name, or a decimal number from 0 to 4294967295")
+	d, at := deref(n), position{n.Line, n.Column}
+	text := d.Value
+	if d.Kind != yaml.ScalarNode || d.Tag != "!!int" {
+		var ok bool
+		if text, ok = w.text(n, path); !ok {
 			return
 		}
-		*a = account(d.Value)
+	}
+	if strings.TrimSpace(text) == "" {
+		w.report(path, at, "is empty", "name somebody or remove the line")
 		return
 	}
-	s, ok := w.text(n, path)
-	if ok && strings.TrimSpace(s) == "" {
-		w.report(path, position{n.Line, n.Column}, "is empty", "name somebody or remove the line")
+	if strings.Trim(text, "0123456789") == "" || d.Tag == "!!int" {
+		if id, err := strconv.ParseUint(text, 10, 32); err != nil || id > highest || !decimal.MatchString(text) {
+			w.report(path, at, cut(text)+" is not the number of a user or a group", fmt.Sprintf("write a name, or a decimal number from 0 to %d", highest))
+			return
+		}
+	} else if !accountName.MatchString(text) {
+		w.report(path, at, quoted(text)+" is not the name of a user or a group", "write a name such as app, or a decimal number")
+		return
 	}
-	*a = account(s)
+	*a = account(text)
 }
+
+// accountName is what may name somebody, as systemd's relaxed rule has it: names of
+// directories (DOMAIN\user, user@realm, 2fast) are fine. What begins like an option,
+// is a number in another notation, or cannot stand in passwd(5) is none.
+var accountName = regexp.MustCompile(`^([^-+~0:,/\x00-\x20\x7f]|0[^xXoObB:,/\x00-\x20\x7f])[^:,/\x00-\x1f\x7f]*$`)
 
 // signal is the name of a signal that the system knows, such as SIGTERM.
 type signal string

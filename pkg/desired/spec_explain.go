@@ -61,7 +61,9 @@ func (s *Set) Explain(id child.ID, running *child.Spec) []FieldOrigin {
 	if running.Kind == child.Supervisor {
 		x.role = "supervisor"
 	}
-	x.section("", reflect.TypeFor[manifestFields](), reflect.ValueOf(running).Elem())
+	told := *running
+	told.InheritEnvironment = running.Inherited()
+	x.section("", reflect.TypeFor[manifestFields](), reflect.ValueOf(&told).Elem())
 	if made != nil && e.Spec != running {
 		x.compare(s.Explain(id, nil))
 	}

@@ -233,7 +233,7 @@ func TestNoFieldIsForgotten(t *testing.T) {
 		if class := f.Tag.Get("class"); class != "live" && class != "reload" && class != "restart" {
 			t.Errorf("child.Spec.%s has the class %q; want live, reload or restart", f.Name, class)
 		}
-		if _, ok := written[key(f)]; !ok {
+		if _, ok := written[key(f)]; !ok && f.Tag.Get("manifest") == "" {
 			t.Errorf("child.Spec.%s: no manifest can set it", f.Name)
 		}
 	}
@@ -538,5 +538,43 @@ func TestSpecIsAManifest(t *testing.T) {
 
 	if diff := cmp.Diff(want, got); diff != "" || len(problems) > 0 {
 		t.Errorf("problems %v; spec (-want +got):\n%s", problems, diff)
+	}
+}
+
+// The hashes are those of the version that gave a child with run_as the whole
+// environment in both cases: no child that runs is restarted because that changed.
+func TestACleanEnvironmentChangesNoSpecThatIsThere(t *testing.T) {
+	for text, want := range map[string]string{
+		"run_as: {user: app}":                                   "sha256:fe53a4985a8126b9a3ad40810a3643b84de2db5f0d9b73a58ea25e326528ab19",
+		"inherit_environment: true":                             "sha256:28b352544db334a9361f973b6c26ac5ddce902d7c8d981aa8ca192e1b5efca2c",
+		"inherit_environment: true\nrun_as: {group: app}":       "sha256:676415816229066504bd29ea699b75b223d075a61c035e0d82fe7e5a5924b858",
+		"inherit_environment: false\nrun_as: {user: root}":      specOf(t, "name: web\ncommand: [x]\ninherit_environment: []\nrun_as: {user: root}").Hash(),
+		"inherit_environment: [A, B]\nrun_as: {user: \"1000\"}": specOf(t, "name: web\ncommand: [x]\ninherit_environment: [B, A]\nrun_as: {user: 1000}").Hash(),
+	} {
+		if got := specOf(t, "name: web\ncommand: [x]\n"+text).Hash(); got != want {
+			t.Errorf("%q: hash %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestWholeEnvironmentBesideAUserIsWhatSomebodyWrote(t *testing.T) {
+	for text, want := range map[string]bool{
+		"run_as: {user: app}":                              false,
+		"inherit_environment: true\nrun_as: {user: app}":   true,
+		"inherit_environment: false\nrun_as: {user: app}":  false,
+		"inherit_environment: [PATH]\nrun_as: {user: app}": false,
+		"inherit_environment: true":                        false, // it has it anyway
+		"inherit_environment: true\nrun_as: {group: app}":  false,
+	} {
+		if got := specOf(t, "name: web\n"+text).WholeEnvironment; got != want {
+			t.Errorf("%q: whole environment = %v, want %v", text, got, want)
+		}
+	}
+
+	m := decodeOne(t, "pay/web.yaml", "name: web\nrun_as: {user: app}")
+	folder := decodeOne(t, "pay/pay.yaml", "name: pay\nkind: supervisor\ndefaults: {inherit_environment: true}")
+	s, problems := m.Spec("pay", []*Manifest{nil, folder}, undeclared)
+	if len(problems) > 0 || !s.WholeEnvironment {
+		t.Errorf("with the folder's default: %+v, %v; want the whole environment", s, problems)
 	}
 }

@@ -60,16 +60,17 @@ func Diff(from, to *child.Spec) []Difference {
 		a, b := before.Field(i), after.Field(i)
 		if !reflect.DeepEqual(a.Interface(), b.Interface()) {
 			d.class = f.class
-			d.value(f.name, f.decoded(a), f.decoded(b))
+			d.value(f.path, f.decoded(a), f.decoded(b))
 		}
 	}
 	return d.found
 }
 
-// specField is a field of child.Spec: its name in the manifest, its class, and a
-// struct that has this field only.
+// specField is a field of child.Spec: its name, the one of the manifest's fields
+// that sets it, its class, and a struct that has this field only.
 type specField struct {
 	name  string
+	path  string
 	class Class
 	alone reflect.Type
 }
@@ -82,7 +83,11 @@ var specFields = func() []specField {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		alone := reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}})
-		fields[i] = specField{name, Class(f.Tag.Get("class")), alone}
+		path := name
+		if other, ok := f.Tag.Lookup("manifest"); ok {
+			path = other
+		}
+		fields[i] = specField{name, path, Class(f.Tag.Get("class")), alone}
 	}
 	return fields
 }()

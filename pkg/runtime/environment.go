@@ -2,10 +2,13 @@ package runtime
 
 import (
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/reconciler-dev/reconciler/internal/account"
 	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -14,23 +17,19 @@ import (
 // maxEnvFile bounds an env file: more than this is no list of variables.
 const maxEnvFile = 1 << 20
 
-// notInherited are variables that speak to one process, not to its children:
-// systemd's protocols, and our own.
-var notInherited = []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "RECONCILER_KEY"}
+// ofUser are the variables that say who somebody is.
+var ofUser = []string{"HOME", "USER", "LOGNAME", "SHELL", "MAIL"}
 
 // environment is the whole environment of an attempt. Later sources win: what is
 // inherited, the user's own variables (HOME, USER, LOGNAME, SHELL, as systemd
 // sets them for User=), env_files in their order, environment with its secrets.
 func (h Host) environment(s machine.Start, who identity) ([]string, error) {
-	vars := map[string]string{}
-	for _, kv := range h.Environ {
-		name, value, ok := strings.Cut(kv, "=")
-		if ok && inherits(s.Spec.InheritEnvironment, name) {
-			vars[name] = value
+	vars := h.inherited(s.Spec.Inherited())
+	if who.other {
+		for _, name := range ofUser {
+			delete(vars, name)
 		}
-	}
-	if who.user != nil {
-		vars["HOME"], vars["USER"], vars["LOGNAME"] = who.user.HomeDir, who.user.Username, who.user.Username
+		maps.Copy(vars, variablesOf(who.user))
 	}
 	if _, ok := vars["PATH"]; !ok {
 		vars["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -64,11 +63,32 @@ func (h Host) environment(s machine.Start, who identity) ([]string, error) {
 	return env, nil
 }
 
-func inherits(in child.InheritEnvironment, name string) bool {
-	if slices.Contains(notInherited, name) {
-		return false
+// inherited is what a child gets of our own environment.
+func (h Host) inherited(in child.InheritEnvironment) map[string]string {
+	vars := map[string]string{}
+	for _, kv := range h.Environ {
+		name, value, ok := strings.Cut(kv, "=")
+		if ok && (in.All || slices.Contains(in.Names, name)) && !child.OfManager(name) {
+			vars[name] = value
+		}
 	}
-	return in.All || slices.Contains(in.Names, name)
+	return vars
+}
+
+// variablesOf are the variables of a user; none if no database knows it. As
+// systemd, it tells no shell that lets nobody in: what calls $SHELL would fail.
+func variablesOf(u *account.User) map[string]string {
+	if u == nil {
+		return nil
+	}
+	vars := map[string]string{"USER": u.Name, "LOGNAME": u.Name}
+	if filepath.IsAbs(u.Home) {
+		vars["HOME"] = u.Home
+	}
+	if filepath.IsAbs(u.Shell) && !slices.Contains([]string{"nologin", "false", "true"}, filepath.Base(u.Shell)) {
+		vars["SHELL"] = u.Shell
+	}
+	return vars
 }
 
 func valueOf(env []string, name string) string {

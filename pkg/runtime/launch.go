@@ -1,15 +1,15 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 
+	"github.com/reconciler-dev/reconciler/internal/account"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -33,18 +33,25 @@ type Host struct {
 	// SecretsDir holds the secrets that environment variables refer to, each in the
 	// file of its key. It must be absolute; empty: there are none.
 	SecretsDir string
+
+	// accounts is where users and groups are looked up.
+	accounts account.Database
 }
 
 // launch resolves a spec to what the shim needs: paths looked up, users and
 // groups as numbers, the whole environment. Whatever cannot be resolved is the
 // reason why the attempt did not start.
-func (h Host) launch(s machine.Start) (shim.Launch, error) {
+func (h Host) launch(ctx context.Context, s machine.Start) (shim.Launch, error) {
 	spec := s.Spec
 	dir := absolute(h.WorkingDir, spec.WorkingDir)
 	if err := checkDir(dir); err != nil {
 		return shim.Launch{}, err
 	}
-	who, err := lookupIdentity(spec.RunAs)
+	us, err := whoWeAre()
+	if err != nil {
+		return shim.Launch{}, err
+	}
+	who, err := identify(ctx, h.accounts, us, spec.RunAs)
 	if err != nil {
 		return shim.Launch{}, err
 	}
@@ -144,78 +151,4 @@ func absolute(base, path string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(base, path)
-}
-
-// identity is a user as the shim and the environment need it.
-type identity struct {
-	credential *shim.Credential // nil: the reconciler's own
-	user       *user.User       // nil: not in the user database, or not changed
-}
-
-// lookupIdentity finds user and groups. Supplementary groups are those of the
-// manifest; none are inherited from the reconciler.
-func lookupIdentity(r *child.RunAs) (identity, error) {
-	if r == nil || r.User == "" && r.Group == "" && len(r.SupplementaryGroups) == 0 {
-		return identity{}, nil
-	}
-	id := identity{credential: &shim.Credential{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}}
-	if r.User != "" {
-		if err := id.lookupUser(r.User); err != nil {
-			return identity{}, err
-		}
-	}
-	if r.Group != "" {
-		gid, err := lookupGroup(r.Group)
-		if err != nil {
-			return identity{}, fmt.Errorf("run_as.group: %w", err)
-		}
-		id.credential.GID = gid
-	}
-	for _, g := range r.SupplementaryGroups {
-		gid, err := lookupGroup(g)
-		if err != nil {
-			return identity{}, fmt.Errorf("run_as.supplementary_groups: %w", err)
-		}
-		id.credential.Groups = append(id.credential.Groups, gid)
-	}
-	if os.Getuid() != 0 && id.credential.UID == uint32(os.Getuid()) && id.credential.GID == uint32(os.Getgid()) && len(id.credential.Groups) == 0 {
-		id.credential = nil // it is who we are already
-	} else if os.Getuid() != 0 {
-		return identity{}, fmt.Errorf("run_as: only root can run a child as another user or group; the reconciler runs as uid %d", os.Getuid())
-	}
-	return id, nil
-}
-
-func (id *identity) lookupUser(name string) error {
-	u, err := user.Lookup(name)
-	if err != nil {
-		if uid, isNumber := number(name); isNumber {
-			id.credential.UID, id.credential.GID = uid, uid
-			if u, err = user.LookupId(name); err != nil {
-				return nil // a number needs no entry in the user database
-			}
-		} else {
-			return fmt.Errorf("run_as.user: no user %q on this machine", name)
-		}
-	}
-	uid, _ := number(u.Uid)
-	gid, _ := number(u.Gid)
-	id.credential.UID, id.credential.GID, id.user = uid, gid, u
-	return nil
-}
-
-func lookupGroup(name string) (uint32, error) {
-	if g, err := user.LookupGroup(name); err == nil {
-		name = g.Gid
-	}
-	gid, ok := number(name)
-	if !ok {
-		return 0, fmt.Errorf("no group %q on this machine", name)
-	}
-	return gid, nil
-}
-
-func number(s string) (uint32, bool) {
-	n, err := strconv.ParseUint(s, 10, 32)
-	return uint32(n), err == nil
 }

@@ -47,7 +47,7 @@ func TestCommandIsLookedUpWhereTheContractSays(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			row.spec.InheritEnvironment.All = true
-			got, err := host.launch(startOf(row.id, row.spec))
+			got, err := host.launch(t.Context(), startOf(row.id, row.spec))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +85,7 @@ func TestWhatCannotStartSaysWhyAndWhatToDo(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			row.spec.InheritEnvironment.All = true
-			_, err := host.launch(startOf("x", row.spec))
+			_, err := host.launch(t.Context(), startOf("x", row.spec))
 			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("error = %v, want it to contain %q", err, row.want)
 			}

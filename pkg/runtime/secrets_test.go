@@ -96,13 +96,13 @@ func TestASecretThatCannotBeUsedIsRefusedByNameAndNeverShown(t *testing.T) {
 			if !required && strings.HasPrefix(want, "no such file") {
 				continue // told below
 			}
-			_, err := Host{WorkingDir: dir, SecretsDir: dir}.launch(startOf("x", withSecret(key, required)))
+			_, err := Host{WorkingDir: dir, SecretsDir: dir}.launch(t.Context(), startOf("x", withSecret(key, required)))
 			if err == nil || !strings.HasPrefix(err.Error(), "secret API (key "+key+"): ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), canary) {
 				t.Errorf("%s: error = %v, want one with %q that names the secret and does not show it", key, err, want)
 			}
 		}
 	}
-	_, err := Host{WorkingDir: dir}.launch(startOf("x", withSecret("gone", true)))
+	_, err := Host{WorkingDir: dir}.launch(t.Context(), startOf("x", withSecret("gone", true)))
 	if want := "secret API (key gone): no secrets directory is set; start the reconciler with --secrets DIR"; err == nil || err.Error() != want {
 		t.Errorf("error = %v, want %q", err, want)
 	}
@@ -128,7 +128,7 @@ func TestAPathThatIsASecretIsNotShown(t *testing.T) {
 	for _, command := range [][]string{nil, {"gone"}} {
 		spec.Command = command
 
-		_, err := Host{WorkingDir: dir, SecretsDir: dir}.launch(startOf("x", spec))
+		_, err := Host{WorkingDir: dir, SecretsDir: dir}.launch(t.Context(), startOf("x", spec))
 
 		if err == nil || strings.Contains(err.Error(), canary) || !strings.Contains(err.Error(), "PATH=(a secret)") {
 			t.Errorf("command %q: error = %v", command, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/reconciler-dev/reconciler/internal/account"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -127,8 +128,18 @@ func (p *ShimProcesses) Acknowledge(key child.Key) {
 	p.client.Ack(key)
 }
 
-// resolve turns queued starts into launches.
+// slowStarts is how many starts may wait for a name service at one time.
+const slowStarts = 8
+
+// resolve turns queued starts into launches. Those for which a name service must be
+// asked (a user of LDAP) do that beside the others: a server that does not answer
+// holds up nobody else.
 func (p *ShimProcesses) resolve(ctx context.Context) {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	free := make(chan struct{}, slowStarts)
+	quick := p.host
+	quick.accounts.FilesOnly = true
 	for {
 		select {
 		case <-ctx.Done():
@@ -143,11 +154,30 @@ func (p *ShimProcesses) resolve(ctx context.Context) {
 			if s.Key.Role == child.Main && hasFiles(s.Spec) {
 				p.tell(ctx, machine.FilesSeen{Key: s.Key, Files: p.Files(s.Spec)}) // before it reads them
 			}
-			launch, err := p.host.launch(s)
-			if failed := p.pass(epoch, launch, err); failed {
-				p.tell(ctx, machine.StartFailed{Key: s.Key, Reason: err.Error(), At: time.Now()})
+			launch, err := quick.launch(ctx, s)
+			if !errors.Is(err, account.ErrElsewhere) {
+				p.settle(ctx, s, epoch, launch, err)
+				continue
 			}
+			asking.Go(func() {
+				select {
+				case free <- struct{}{}:
+					defer func() { <-free }()
+				case <-ctx.Done():
+					return
+				}
+				if launch, err := p.host.launch(ctx, s); ctx.Err() == nil { // else nobody hears it, and it failed for no reason of its own
+					p.settle(ctx, s, epoch, launch, err)
+				}
+			})
 		}
+	}
+}
+
+// settle passes a launch on, or tells why there is none.
+func (p *ShimProcesses) settle(ctx context.Context, s machine.Start, epoch uint64, launch shim.Launch, err error) {
+	if failed := p.pass(epoch, launch, err); failed {
+		p.tell(ctx, machine.StartFailed{Key: s.Key, Reason: err.Error(), At: time.Now()})
 	}
 }
 

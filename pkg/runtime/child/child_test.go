@@ -139,3 +139,26 @@ func fill(v reflect.Value) {
 		}
 	}
 }
+
+func TestAChildOfAnotherUserInheritsOnlyWhatItsManifestSays(t *testing.T) {
+	app, all := &RunAs{User: "app"}, InheritEnvironment{All: true}
+	cleaned := InheritEnvironment{Names: clean}
+	named := InheritEnvironment{Names: []string{"AWS_PROFILE"}}
+	for name, row := range map[string]struct {
+		spec Spec
+		want InheritEnvironment
+	}{
+		"nothing said":             {Spec{InheritEnvironment: all, RunAs: app}, cleaned},
+		"true said":                {Spec{InheritEnvironment: all, RunAs: app, WholeEnvironment: true}, all},
+		"false said":               {Spec{RunAs: app}, InheritEnvironment{}},
+		"names said":               {Spec{InheritEnvironment: named, RunAs: app}, named},
+		"root said":                {Spec{InheritEnvironment: all, RunAs: &RunAs{User: "root"}}, cleaned},
+		"a group only":             {Spec{InheritEnvironment: all, RunAs: &RunAs{Group: "app"}}, all},
+		"the reconciler's own":     {Spec{InheritEnvironment: all}, all},
+		"nothing said, with umask": {Spec{InheritEnvironment: all, RunAs: &RunAs{Umask: "0027"}}, all},
+	} {
+		if diff := cmp.Diff(row.want, row.spec.Inherited()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

@@ -45,6 +45,12 @@ type Spec struct {
 	SidecarOf          ID                  `json:"sidecar_of,omitempty" class:"live"`     // resolved: always a whole ID
 	Strategy           Strategy            `json:"strategy,omitempty" class:"live"`       // supervisors only
 	FailureGroups      []FailureGroup      `json:"failure_groups,omitempty" class:"live"` // supervisors only; sorted by tag
+
+	// WholeEnvironment is true where inherit_environment: true was written beside
+	// run_as.user: without it such a child gets a clean environment, see Inherited.
+	// It counts from the next start, so that an upgrade from a version that gave
+	// everything in both cases restarts nothing.
+	WholeEnvironment bool `json:"whole_environment,omitempty" class:"live" manifest:"inherit_environment"`
 }
 
 // Hash is the SHA-256 of the whole normalised spec, as "sha256:" and 64
