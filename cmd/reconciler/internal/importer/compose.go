@@ -159,6 +159,7 @@ func (c composeFile) variables(m *Manifest) {
 	m.Environment = slices.DeleteFunc(m.Environment, func(v variable) bool {
 		for _, parts := range composeVariable.FindAllStringSubmatch(v.Value, -1) {
 			if parts[0] != "$$" && parts[2] != "-" && parts[2] != ":-" {
+				m.inherit(v.Name)
 				m.note("environment "+v.Name, parts[0]+" is filled in by compose from the shell and .env: set "+v.Name+" where reconciler is started, or in a file of env_files")
 				return true
 			}

@@ -1,6 +1,10 @@
 package importer
 
-import "go.yaml.in/yaml/v3"
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // Manifest is one child in the order in which people write manifests.
 type Manifest struct {
@@ -11,7 +15,7 @@ type Manifest struct {
 	Dependencies       []dependency `yaml:"dependencies,omitempty"`
 	SuccessExitCodes   []int        `yaml:"success_exit_codes,omitempty,flow"`
 	Suspend            bool         `yaml:"suspend,omitempty"`
-	InheritEnvironment []string     `yaml:"inherit_environment,omitempty,flow"`
+	InheritEnvironment inherited    `yaml:"inherit_environment,omitempty,flow"`
 	EnvFiles           []string     `yaml:"env_files,omitempty"`
 	RunAs              *runAs       `yaml:"run_as,omitempty"`
 	Environment        []variable   `yaml:"environment,omitempty"`
@@ -52,6 +56,30 @@ type dependency struct {
 	Name      string `yaml:"name"`
 	Condition string `yaml:"condition,omitempty"`
 	Restart   bool   `yaml:"restart,omitempty"`
+}
+
+// inherited is a list of names, or everything.
+type inherited []string
+
+var everything = inherited{"*"} // no variable is called so
+
+// MarshalYAML writes what a manifest says.
+func (in inherited) MarshalYAML() (any, error) {
+	if slices.Equal(in, everything) {
+		return true, nil
+	}
+	return []string(in), nil
+}
+
+// inherit passes a variable to a child whose environment would be clean.
+func (m *Manifest) inherit(name string) {
+	switch {
+	case m.RunAs == nil || m.RunAs.User == "":
+		return
+	case m.InheritEnvironment == nil:
+		m.InheritEnvironment = inherited{"PATH", "LANG", "TZ"}
+	}
+	m.InheritEnvironment = append(m.InheritEnvironment, name)
 }
 
 type runAs struct {

@@ -140,6 +140,7 @@ func (p *pebble) service(name string, from layered) {
 func (p *pebble) identity(m *Manifest, s *section) {
 	if user := or(s.text("user"), s.text("user-id")); user != "" {
 		m.runAs().User = user
+		m.InheritEnvironment = everything // as pebble does, but for HOME and USER
 	}
 	if group := or(s.text("group"), s.text("group-id")); group != "" {
 		m.runAs().Group = group

@@ -148,6 +148,8 @@ func (p *program) read() {
 	p.stop()
 	if user := p.value("user"); user != "" {
 		m.runAs().User = user
+		m.InheritEnvironment = everything
+		m.note("user", "HOME, USER, LOGNAME and SHELL are those of this user; supervisord leaves its own")
 	}
 	if umask := p.value("umask"); umask != "" {
 		m.runAs().Umask = fmt.Sprintf("%04s", umask)
