@@ -35,6 +35,7 @@ type bench struct {
 	testing.TB
 	dir    string
 	cgroup string
+	dirty  bool // the shim begins with all that it could inherit
 	*brain
 }
 
@@ -60,6 +61,9 @@ func (b *bench) command() []string {
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
+	}
+	if b.dirty {
+		return []string{self, asDirty, self, asShim, b.dir, b.cgroup}
 	}
 	return []string{self, asShim, b.dir, b.cgroup}
 }

@@ -26,6 +26,7 @@ type launcher struct {
 	tag      string // of the state directory, in every mark
 	groups   *groups
 	devnull  *os.File
+	shelter  *shelter
 	weak     func() // called before a start without a cgroup
 	wake     func() // there is a result
 
@@ -235,7 +236,7 @@ func (l *launcher) spawn(j job, in int, r *launched) error {
 	}
 	r.startedAt = time.Now()
 	if err == nil {
-		r.proc, err = spawn(j.Launch, files, group)
+		r.proc, err = l.fork(j.Launch, files, group)
 		unix.Close(group)
 		if err != nil {
 			_ = l.groups.remove(entryName(j.Key))
@@ -247,7 +248,7 @@ func (l *launcher) spawn(j job, in int, r *launched) error {
 	if err != nil {
 		r.weak = true
 		l.weak()
-		if r.proc, err = spawn(j.Launch, files, -1); err != nil {
+		if r.proc, err = l.fork(j.Launch, files, -1); err != nil {
 			return explain(j.Launch, err)
 		}
 	}
@@ -257,6 +258,12 @@ func (l *launcher) spawn(j job, in int, r *launched) error {
 		r.proc.close()
 	}
 	return err
+}
+
+func (l *launcher) fork(what Launch, files []uintptr, group int) (process, error) {
+	l.shelter.leave()
+	defer l.shelter.enter()
+	return spawn(what, files, group)
 }
 
 // mayBeTheGroup reports whether a start may have failed because the child could

@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == asChild {
 		os.Exit(roles[os.Args[2]](os.Args[3:]))
 	}
+	if len(os.Args) > 2 && os.Args[1] == asDirty {
+		os.Exit(playDirty(os.Args[2:]))
+	}
 	pidns.Enter()
 	flag.Parse()
 	code := m.Run()

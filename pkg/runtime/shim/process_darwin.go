@@ -39,6 +39,7 @@ func spawn(l Launch, files []uintptr, _ int) (process, error) {
 	if c := l.Credential; c != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
 	}
+	cleanThread(l.Credential != nil)
 	pid, err := syscall.ForkExec(l.Path, l.Args, attr)
 	return process{pid: pid}, err
 }
@@ -87,15 +88,4 @@ func boot() (string, error) {
 		return "", err
 	}
 	return fmt.Sprint(tv.Sec, ".", tv.Usec), nil
-}
-
-// closeInherited keeps what the shim inherited from its starter from its children.
-func closeInherited() {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return
-	}
-	for fd := 3; fd < int(min(limit.Cur, 4096)); fd++ {
-		unix.CloseOnExec(fd)
-	}
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,7 +53,10 @@ func spawn(l Launch, files []uintptr, group int) (process, error) {
 	if c := l.Credential; c != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
 	}
+	runtime.LockOSThread()
+	cleanThread(l.Credential != nil)
 	pid, err := syscall.ForkExec(l.Path, l.Args, attr)
+	runtime.UnlockOSThread()
 	if err != nil {
 		return process{}, err
 	}
@@ -201,21 +204,4 @@ func boot() (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(string(id)) + " " + ns, nil
-}
-
-// closeInherited keeps what the shim inherited from its starter from its
-// children: they get 0, 1 and 2 and nothing else.
-func closeInherited() {
-	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
-		return
-	}
-	entries, err := os.ReadDir("/proc/self/fd") // before Linux 5.11
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
-			unix.CloseOnExec(fd)
-		}
-	}
 }

@@ -73,11 +73,11 @@ type server struct {
 // it to end and it owns none, or until ctx ends; then children run on, and the
 // next shim adopts them. It fails when another shim owns the directory.
 //
-// It changes this process: files that it inherited are not passed on to
-// children, SIGTERM, SIGINT and SIGHUP do not end it, and garbage is collected
-// only when it can be.
+// It changes this process: files that it inherited are closed, its umask is 0022, it
+// dumps no core and works in /, signals that were ignored are not, SIGTERM, SIGINT and
+// SIGHUP do not end it, and garbage is collected only when it can be.
 func Serve(ctx context.Context, cfg Config) error {
-	closeInherited()
+	cleanProcess()
 	refused := make(chan os.Signal, 1)
 	// Not signal.Ignore: children would inherit that.
 	signal.Notify(refused, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
@@ -87,6 +87,9 @@ func Serve(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("shim: %w", err)
 	}
 	defer s.close()
+	if err := os.Chdir("/"); err != nil { // else it would keep a mount busy for good
+		return fmt.Errorf("shim: %w", err)
+	}
 	if err := s.run(ctx); err != nil {
 		return fmt.Errorf("shim: %w", err)
 	}
@@ -147,7 +150,7 @@ func (s *server) begin() error {
 	}
 	s.launcher = &launcher{
 		stateDir: s.cfg.StateDir, tag: s.tag,
-		devnull: s.devnull, weak: s.becomeParent, wake: s.poll.wake,
+		devnull: s.devnull, shelter: newShelter(), weak: s.becomeParent, wake: s.poll.wake,
 	}
 	s.recover(lines)
 	if err := s.table.rewrite(s.image()); err != nil {
@@ -341,6 +344,9 @@ func (s *server) close() {
 	}
 	if s.devnull != nil {
 		s.devnull.Close()
+	}
+	if s.launcher != nil {
+		s.launcher.shelter.close()
 	}
 	if s.lock != nil {
 		s.lock.Close() // last: the next shim may begin
