@@ -38,8 +38,10 @@ func Shim(ctx context.Context, stateDir string) error {
 	return shim.Serve(ctx, shim.Config{StateDir: dir, Version: cli.BuildVersion()})
 }
 
-// Run is `reconciler run`. It returns when everything has stopped.
+// Run is `reconciler run`. It returns when everything has stopped. It changes this
+// process: see cleanProcess.
 func Run(ctx context.Context, c cli.RunConfig) error {
+	cleanProcess()
 	d := &daemon{config: c, begun: time.Now()}
 	d.log = newLog(c)
 	var err error
