@@ -1,5 +1,5 @@
 # Each target is one line that calls Go or a script of hack/.
-.PHONY: build run test lint fuzz sim bench man
+.PHONY: build run test lint fuzz sim bench man attack mutants vuln
 
 build: ; CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/reconciler ./cmd/reconciler
 
@@ -16,3 +16,9 @@ sim: ; hack/sim
 bench: ; hack/bench
 
 man: build ; bin/reconciler docs man bin/man1
+
+attack: ; hack/attack
+
+mutants: ; hack/mutants
+
+vuln: ; hack/vuln

@@ -35,6 +35,7 @@ var floors = map[string]floor{
 	"internal/trust":          {others: []string{xsys}},
 	"internal/regular":        {others: []string{xsys}},
 	"hack/attacks":            {},
+	"hack/vulncheck":          {},
 	"hack/mutate":             {ours: []string{"hack/internal/mutants", "internal/pidns"}},
 	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
 	"internal/crontab":        {others: []string{"github.com/netresearch/go-cron"}},
