@@ -3,6 +3,7 @@ package main_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,6 +31,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			examples, err := filepath.Abs("../../docs/examples")
 			env.Setenv("EXAMPLES", examples)
+			env.Setenv("GID", strconv.Itoa(os.Getgid())) // for RECONCILER_STATUS_GROUP: the files are then complete
 			return err
 		},
 	})

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +19,12 @@ import (
 // probeServer is a server for the scripts, run as
 //
 //	probe-server tcp|http|grpc PORT [FILE]
+//	probe-server odd PORT TEXT
+//	probe-server notify TEXT
 //	probe-server hammer PORT FILE
 //
-// http is well as long as FILE exists, or always without one. hammer asks a web
+// odd answers with TEXT, which is no HTTP; notify says TEXT on its notify socket, and
+// what no shim understands, and stays. http is well as long as FILE exists, or always without one. hammer asks a web
 // server over and over, each time on a new connection, until FILE exists; it
 // writes what it is told to hammer.txt, and prints how many requests failed.
 func probeServer() {
@@ -44,6 +48,9 @@ func serveProbes(args []string) error {
 	if args[0] == "hammer" {
 		return hammer("http://127.0.0.1:"+args[1]+"/health", args[2])
 	}
+	if args[0] == "notify" {
+		return speak(args[1])
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:"+args[1])
 	if err != nil {
 		return err
@@ -64,12 +71,37 @@ func serveProbes(args []string) error {
 				http.Error(w, "unwell", http.StatusServiceUnavailable)
 			}
 		}))
+	case "odd":
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return err
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = fmt.Fprintf(c, "%s\r\n\r\n", args[2]) // who does not wait for it, does without
+			}
+			_ = c.Close()
+		}
 	case "grpc":
 		s := grpc.NewServer()
 		grpc_health_v1.RegisterHealthServer(s, health.NewServer())
 		return s.Serve(l)
 	}
 	return errors.New("unknown server " + args[0])
+}
+
+func speak(text string) error {
+	c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return err
+	}
+	for _, message := range []string{"STATUS=" + text, "ERRNO=" + text} {
+		if _, err := c.Write([]byte(message)); err != nil {
+			return err
+		}
+	}
+	_, err = c.Read(make([]byte, 1)) // nothing ever comes
+	return err
 }
 
 func hammer(url, until string) error {

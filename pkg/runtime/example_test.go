@@ -88,7 +88,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s is ready in attempt %d; the one before: %s\n", s.ID, s.Attempt, s.LastExit.Reason)
+	fmt.Printf("%s is ready in attempt %d; the one before: %s\n", s.ID, s.Attempt, s.LastExit.Words.Text())
 
 	stop()
 	if err := <-ended; err != nil {
@@ -170,7 +170,7 @@ func ExampleEmbedded() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(item.ChildID, item.Exit.Kind, item.Exit.Reason)
+		fmt.Println(item.ChildID, item.Exit.Kind, item.Exit.Words.Text())
 	}
 	// Output:
 	// broken failed panic: out of cheese

@@ -138,6 +138,7 @@ func pairs(f machine.Fact) []any {
 	if f.Exit != nil {
 		add("kind", string(f.Exit.Kind))
 		add("after", f.Exit.Duration.Duration().Round(time.Millisecond).String())
+		f.Words = f.Exit.Words
 	}
 	if c := f.Command; c != nil {
 		add("command", string(c.Verb))
@@ -155,6 +156,9 @@ func pairs(f machine.Fact) []any {
 	}
 	if f.Reason != "" {
 		add("reason", f.Reason)
+	}
+	if f.Words != "" {
+		add("words", f.Words.Text())
 	}
 	if f.Cause.RequestedBy != "" {
 		add("requested_by", f.Cause.RequestedBy)

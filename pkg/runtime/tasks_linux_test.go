@@ -136,7 +136,7 @@ func TestATaskRunsOnWhenTheShimDies(t *testing.T) {
 	close(fall)
 	s = until(t, h, "web", "in its second attempt", func(s *child.Snapshot) bool { return s.Attempt == 2 })
 
-	if s.LastExit.Reason != "fell" {
+	if s.LastExit.Words != "fell" {
 		t.Errorf("exit = %+v", s.LastExit)
 	}
 }

@@ -112,11 +112,11 @@ func TestATaskIsKeptRunningAsAProcessIs(t *testing.T) {
 	add(t, h, "web", quick(nil))
 	s := until(t, h, "web", "running its third attempt", func(s *child.Snapshot) bool { return s.Phase == child.Running && s.Attempt == 3 })
 
-	if len(s.Exits) != 2 || s.Exits[0].Kind != child.FailedExit || s.Exits[0].Reason != "no database" || s.Exits[0].Code != nil {
+	if len(s.Exits) != 2 || s.Exits[0].Kind != child.FailedExit || s.Exits[0].Words != "no database" || s.Exits[0].Code != nil {
 		t.Fatalf("exits = %+v", s.Exits)
 	}
 	panicked := s.Exits[1]
-	if panicked.Kind != child.FailedExit || panicked.Reason != "panic: out of cheese" || !strings.Contains(strings.Join(panicked.LogTail, "\n"), "tasks_test.go:") {
+	if panicked.Kind != child.FailedExit || panicked.Words != "panic: out of cheese" || !strings.Contains(strings.Join(panicked.LogTail, "\n"), "tasks_test.go:") {
 		t.Errorf("the panic is reported as %+v", panicked)
 	}
 	if s.RestartCount != 2 || !s.Ready {
@@ -306,7 +306,7 @@ func TestACriticalTaskThatEndedForGoodEndsTheRun(t *testing.T) {
 	select {
 	case err := <-ended:
 		var critical *CriticalEndError
-		if !errors.As(err, &critical) || critical.Child != "web" || !strings.Contains(err.Error(), "no licence") {
+		if !errors.As(err, &critical) || critical.Child != "web" || critical.Exit.Words != "no licence" {
 			t.Errorf("Run = %v, want the critical child and why", err)
 		}
 	case <-time.After(patience):

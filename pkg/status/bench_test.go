@@ -34,7 +34,7 @@ func BenchmarkEncode(b *testing.B) {
 // os.WriteFile in place, which readers see half of: ratio is the price of whole
 // files, of encoding, and of the bookkeeping, together.
 func BenchmarkBurst(b *testing.B) {
-	d, err := openDirectory(b.TempDir())
+	d, err := openDirectory(b.TempDir(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func BenchmarkCount(b *testing.B) {
 // BenchmarkReadAll is what the command line does for a table of 10,000.
 func BenchmarkReadAll(b *testing.B) {
 	path := b.TempDir()
-	d, err := openDirectory(path)
+	d, err := openDirectory(path, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -25,6 +25,8 @@ type folder interface {
 	Remove(name string) error
 	// Read returns the content of a regular file.
 	Read(name string) ([]byte, error)
+	// Fits reports whether a file has the mode and group that Replace would give it.
+	Fits(name string) bool
 	// List says what stands in the directory.
 	List() (listing, error)
 	// RemoveFolder takes a folder away if it is empty.
@@ -42,14 +44,24 @@ type directory struct {
 	path string
 	root *os.Root
 
+	// group may read the files, and nobody else; nil: everybody may.
+	group *int
+
 	// create opens the temporary file; tests put a full disk here.
 	create func(root *os.Root, name string) (io.WriteCloser, error)
 }
 
 // openDirectory makes the directory where it is missing, with its parents.
-func openDirectory(dir string) (*directory, error) {
-	d := &directory{path: dir, create: createFile}
+func openDirectory(dir string, group *int) (*directory, error) {
+	d := &directory{path: dir, group: group, create: createFile}
+	if group != nil {
+		d.create = d.createClosed
+	}
 	if err := d.Reopen(); err != nil {
+		return nil, err
+	}
+	if err := d.tryGroup(); err != nil {
+		d.root.Close()
 		return nil, err
 	}
 	return d, nil
@@ -57,6 +69,50 @@ func openDirectory(dir string) (*directory, error) {
 
 func createFile(root *os.Root, name string) (io.WriteCloser, error) {
 	return root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o644)
+}
+
+// groupMode is that of files that a group may read.
+const groupMode = 0o640
+
+// createClosed makes a file that is closed to all until it is the group's: what is
+// written to it later was never open to others.
+func (d *directory) createClosed(root *os.Root, name string) (io.WriteCloser, error) {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err = f.Chown(-1, *d.group); err == nil {
+		err = f.Chmod(groupMode)
+	}
+	if err != nil {
+		f.Close()
+		return nil, errors.Join(err, ignoreMissing(root.Remove(name)))
+	}
+	return f, nil
+}
+
+// tryGroup finds out at the start whether files can be given to the group.
+func (d *directory) tryGroup() error {
+	if d.group == nil {
+		return nil
+	}
+	temp := tempName("group" + suffix)
+	f, err := d.create(d.root, temp)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("its files cannot be given to the group %d: %w; be a member of it, or root", *d.group, err)
+	} else if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), d.root.Remove(temp))
+}
+
+func (d *directory) Fits(name string) bool {
+	info, err := d.root.Lstat(name)
+	if err != nil || d.group == nil {
+		return err == nil
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(owner.Gid) == *d.group && info.Mode() == groupMode
 }
 
 func (d *directory) Reopen() error {

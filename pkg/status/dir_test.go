@@ -20,7 +20,7 @@ import (
 func openTemp(t *testing.T) (*directory, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "deep", "status")
-	d, err := openDirectory(path)
+	d, err := openDirectory(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

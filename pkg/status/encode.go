@@ -49,7 +49,8 @@ func validity(e *desired.Entry) Validity {
 	return Validity{Status: isTrue, Reason: "Valid"}
 }
 
-// Encode is the status file of one child. The same input gives the same bytes.
+// Encode is the complete status file of one child. The same input gives the same
+// bytes.
 func Encode(s *child.Snapshot, d Declaration) []byte {
 	c := NewChild(s, d)
 	return encode(&c)
@@ -78,8 +79,8 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 		origin = d.Entry.Origin
 	}
 	c := Child{
-		SchemaVersion: SchemaVersion,
-		ID:            s.ID, Name: s.ID.Name(), Path: s.ID.Path(),
+		SchemaVersion: SchemaVersion, Captured: Complete,
+		ID: s.ID, Name: s.ID.Name(), Path: s.ID.Path(),
 		Kind: s.Spec.Kind, Criticality: string(s.Spec.Criticality), Tags: s.Spec.Tags, Strategy: s.Spec.Strategy,
 		Manifest: Manifest{
 			File: origin.File, Document: origin.Document, Hash: origin.Hash,
@@ -118,9 +119,9 @@ func NewChild(s *child.Snapshot, d Declaration) Child {
 func NewExit(e *child.Exit) Exit {
 	return Exit{
 		Generation: e.Generation, Attempt: e.Attempt, PID: pid(e.PID), Kind: e.Kind,
-		Code: e.Code, Signal: e.Signal, CoreDumped: e.CoreDumped, OOMKilled: e.OOMKilled, Reason: e.Reason,
+		Code: e.Code, Signal: e.Signal, CoreDumped: e.CoreDumped, OOMKilled: e.OOMKilled, Reason: e.Reason, Words: e.Words,
 		StartedAt: instant(e.StartedAt), FinishedAt: instant(e.FinishedAt), Duration: e.Duration,
-		LogTail: append([]string{}, e.LogTail...), Leftovers: e.Leftovers,
+		LogTail: append(child.Output{}, e.LogTail...), Leftovers: e.Leftovers,
 	}
 }
 
@@ -174,7 +175,7 @@ func health(s *child.Snapshot) Health {
 func newProbe(p child.ProbeState) Probe {
 	return Probe{
 		Status: cmp.Or(ProbeStatus(p.Status), Unknown), CheckedAt: instant(p.CheckedAt),
-		ConsecutiveFailures: p.Failures, Message: p.Message, Latency: p.Latency,
+		ConsecutiveFailures: p.Failures, Message: p.Message, Words: p.Words, Latency: p.Latency,
 	}
 }
 

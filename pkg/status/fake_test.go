@@ -179,6 +179,7 @@ func (m *memory) List() (listing, error) {
 
 func (m *memory) RemoveFolder(child.ID) error { return nil }
 func (m *memory) Close() error                { return nil }
+func (m *memory) Fits(string) bool            { return true }
 
 func (m *memory) Intact() bool {
 	m.mu.Lock()
@@ -206,4 +207,10 @@ func (m *memory) set(change func(m *memory)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(m)
+}
+
+// public is the status file of a child that everybody may read.
+func public(s *child.Snapshot, d Declaration) []byte {
+	c := Withhold(NewChild(s, d))
+	return encode(&c)
 }

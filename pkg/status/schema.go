@@ -47,6 +47,9 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 			text.Enum = append(text.Enum, p)
 		}
 		return text
+	case reflect.TypeFor[Captured]():
+		text.Enum = []any{Complete, Withheld}
+		return text
 	case reflect.TypeFor[State]():
 		text.Enum = []any{Starting, Alive, ShuttingDown, Completed, Failed}
 		return text

@@ -37,6 +37,9 @@ func (w *Writer) writeRuntime(now time.Time, atOnce, last bool) (again time.Time
 	r.Conditions = settleTimes(r.Conditions, m.since, now)
 	m.since = r.Conditions
 	w.view.noteRuntime(m.since, w.trouble.err())
+	if w.o.Group == nil {
+		r = Withhold(r)
+	}
 	sum := sha256.Sum256(EncodeRuntime(&r))
 	if sum == m.sum && !m.stale && !last {
 		return time.Time{}
@@ -63,8 +66,8 @@ func newRuntime(info Info, set *desired.Set, children []*child.Snapshot, unwritt
 	}
 	t := count(children)
 	return Runtime{
-		SchemaVersion: SchemaVersion,
-		State:         info.State, PID: info.PID, Version: info.Version, StartedAt: info.StartedAt.UTC(),
+		SchemaVersion: SchemaVersion, Captured: Complete,
+		State: info.State, PID: info.PID, Version: info.Version, StartedAt: info.StartedAt.UTC(),
 		Revision: set.Revision, Children: t.Counts,
 		Problems:      problems(set.Problems, info.Problems),
 		LastReconcile: info.LastReconcile,

@@ -14,6 +14,7 @@ const SchemaVersion = "v1"
 // Child is the file of one child. Times are in UTC; one that has no value is null.
 type Child struct {
 	SchemaVersion string           `json:"schema_version"`
+	Captured      Captured         `json:"captured"` // whether the output of the child, its hooks and probes is in here
 	ID            child.ID         `json:"child_id"`
 	Name          string           `json:"name"`
 	Path          string           `json:"path"`
@@ -108,6 +109,7 @@ type Probe struct {
 	CheckedAt           *time.Time  `json:"checked_at,omitempty"`
 	ConsecutiveFailures int         `json:"consecutive_failures,omitempty"`
 	Message             string      `json:"message,omitempty"` // of the last failure, while there is one
+	Words               child.Words `json:"words,omitempty"`   // what the probe printed or was answered then
 
 	// Latency is how long the last look took. It and CheckedAt are renewed with
 	// every change, else each half minute: they say nothing about how often is looked.
@@ -135,16 +137,18 @@ type Exit struct {
 	CoreDumped bool             `json:"core_dumped"`
 	OOMKilled  bool             `json:"oom_killed"`
 	Reason     string           `json:"reason"`
+	Words      child.Words      `json:"words,omitempty"` // what it, or the probe that ended it, said of that
 	StartedAt  *time.Time       `json:"started_at"`
 	FinishedAt *time.Time       `json:"finished_at"`
 	Duration   child.Seconds    `json:"duration_secs"`
-	LogTail    []string         `json:"log_tail"`
+	LogTail    child.Output     `json:"log_tail"`
 	Leftovers  []string         `json:"leftovers,omitempty"`
 }
 
 // Runtime is reconciler.json.
 type Runtime struct {
 	SchemaVersion string    `json:"schema_version"`
+	Captured      Captured  `json:"captured"`
 	State         State     `json:"state"`
 	PID           int       `json:"pid"`
 	Version       string    `json:"version"`

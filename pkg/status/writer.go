@@ -60,6 +60,11 @@ type Options struct {
 	Adopted      <-chan struct{} // closed when Children is the truth: before, no child's file is touched
 	Changes      <-chan struct{} // Desired or Info may have changed: look again
 	Log          logr.Logger
+
+	// Group is the number of the group that may read the files, which are then
+	// complete and closed to others. Nil: everybody may read them, and they come
+	// without captured output, see Withhold.
+	Group *int
 }
 
 // Writer is the only writer of a status directory.
@@ -91,9 +96,9 @@ type file struct {
 }
 
 // NewWriter makes the directory where it is missing. It is an error if it cannot
-// be made, or if everybody may write to it.
+// be made, if everybody may write to it, or if files cannot be given to the group.
 func NewWriter(dir string, o Options) (*Writer, error) {
-	d, err := openDirectory(dir)
+	d, err := openDirectory(dir, o.Group)
 	if err != nil {
 		return nil, fmt.Errorf("status directory: %w", err)
 	}
@@ -308,7 +313,11 @@ func (w *Writer) bring(f *file, id child.ID, s *child.Snapshot, now time.Time) e
 	}
 	d := declare(w.set, s, f.valid, now)
 	w.view.note(id, d.Valid)
-	b := Encode(s, d)
+	c := NewChild(s, d)
+	if w.o.Group == nil {
+		c = Withhold(c)
+	}
+	b := encode(&c)
 	sum := sha256.Sum256(b)
 	if !f.known || sum != f.sum {
 		if err := w.dir.Replace(fileName(id), b); err != nil {
@@ -319,8 +328,8 @@ func (w *Writer) bring(f *file, id child.ID, s *child.Snapshot, now time.Time) e
 	return nil
 }
 
-// open takes over the file that an earlier run wrote: if nothing changed it is
-// not written again, and what it says of the manifest goes on.
+// open takes over the file that an earlier run wrote: if nothing changed, nor who
+// may read it, it is not written again, and what it says of the manifest goes on.
 func (w *Writer) open(id child.ID) *file {
 	b, err := w.dir.Read(fileName(id))
 	if err != nil {
@@ -330,7 +339,7 @@ func (w *Writer) open(id child.ID) *file {
 	if decode(b, &c, &c.SchemaVersion) != nil || c.ID != id {
 		return &file{}
 	}
-	f := &file{sum: sha256.Sum256(b), known: true, phase: c.Phase}
+	f := &file{sum: sha256.Sum256(b), known: w.dir.Fits(fileName(id)), phase: c.Phase}
 	if v, ok := c.Condition(child.ConditionManifestValid); ok {
 		f.valid = Validity{Status: v.Status, Reason: v.Reason, Message: v.Message, Since: v.LastTransitionTime}
 	}

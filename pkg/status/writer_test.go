@@ -189,8 +189,8 @@ func TestARestartOfTheWriterWritesOnlyWhatIsNew(t *testing.T) {
 		valid := validity(&desired.Entry{})
 		valid.Since = noon
 		e := desired.Entry{ID: before.ID, Spec: before.Spec, Origin: before.Origin}
-		f.files["same.json"] = Encode(before, Declaration{Entry: &e, Valid: valid})
-		f.files["old.json"] = Encode(inPhase("old", child.Running, 0), Declaration{Valid: valid})
+		f.files["same.json"] = public(before, Declaration{Entry: &e, Valid: valid})
+		f.files["old.json"] = public(inPhase("old", child.Running, 0), Declaration{Valid: valid})
 		f.files["foreign.json"] = []byte(`{"schema_version":"v7"}`)
 		f.put(before, inPhase("new", child.Running, 0))
 	}, func(t *testing.T, f *fixture) {
@@ -211,7 +211,7 @@ func TestARestartOfTheWriterWritesOnlyWhatIsNew(t *testing.T) {
 func TestNoChildIsTouchedBeforeTheRuntimeKnowsWhatLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, m := newBoard(), newMemory()
-		m.files["web.json"] = Encode(inPhase("web", child.Running, 0), Declaration{})
+		m.files["web.json"] = public(inPhase("web", child.Running, 0), Declaration{})
 		w := newWriter(m, b.options())
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

@@ -32,10 +32,11 @@ type Exit struct {
 	Signal      string     `json:"signal"` // "" or such as "SIGKILL"
 	CoreDumped  bool       `json:"core_dumped"`
 	OOMKilled   bool       `json:"oom_killed"`
-	Reason      string     `json:"reason"` // for people: "exit code 1"
+	Reason      string     `json:"reason"`          // for people: "exit code 1"
+	Words       Words      `json:"words,omitempty"` // what it, or the probe that ended it, said of that
 	StartedAt   time.Time  `json:"started_at"`
 	FinishedAt  time.Time  `json:"finished_at"`
 	Duration    Seconds    `json:"duration_secs"`
-	LogTail     []string   `json:"log_tail"` // last lines of its output, oldest first
+	LogTail     Output     `json:"log_tail"` // last lines of its output, oldest first
 	Leftovers   []string   `json:"leftovers,omitempty"`
 }

@@ -28,6 +28,7 @@ type ProbeState struct {
 	CheckedAt time.Time   `json:"checked_at,omitzero"`
 	Failures  int         `json:"consecutive_failures,omitempty"`
 	Message   string      `json:"message,omitempty"` // of the last failure, while there is one
+	Words     Words       `json:"words,omitempty"`   // what the probe printed or was answered then
 	Latency   Seconds     `json:"latency_secs,omitempty"`
 }
 

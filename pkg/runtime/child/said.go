@@ -3,7 +3,7 @@ package child
 // Said is what the newest attempt said of itself on its notify socket, as
 // sd_notify(3) defines it. The zero value: nothing.
 type Said struct {
-	Status     string `json:"status,omitempty"` // STATUS=: one line of text, for people
+	Status     Words  `json:"status,omitempty"` // STATUS=: one line of text, for people
 	Reloading  bool   `json:"reloading,omitempty"`
 	Stopping   bool   `json:"stopping,omitempty"`
 	Errno      int    `json:"errno,omitempty"`
@@ -11,6 +11,6 @@ type Said struct {
 
 	// Refusals counts messages, or parts of them, that were not heard: of
 	// strangers, too long, not understood. Refused says why the last one was not.
-	Refusals int    `json:"refusals,omitempty"`
-	Refused  string `json:"refused,omitempty"`
+	Refusals int   `json:"refusals,omitempty"`
+	Refused  Words `json:"refused,omitempty"`
 }

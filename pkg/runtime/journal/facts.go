@@ -34,6 +34,7 @@ type Entry struct {
 	Attempt     child.Attempt    `json:"attempt"`
 	PID         int              `json:"pid,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
+	Words       child.Words      `json:"words,omitempty"` // of a child, or of what a probe asked, about it
 	RequestedBy string           `json:"requested_by,omitempty"`
 	Request     string           `json:"request_reason,omitempty"` // why it was requested, if Reason says something else
 	Delay       child.Millis     `json:"delay_ms,omitempty"`
@@ -76,7 +77,7 @@ func entryOf(f machine.Fact, sequence uint64, wall time.Time) Entry {
 	e := Entry{
 		Sequence: sequence, Time: wall.UTC(), Type: f.Kind, ChildID: f.Child,
 		Generation: f.Generation, Attempt: f.Attempt, PID: f.PID,
-		Reason: f.Reason, RequestedBy: f.Cause.RequestedBy, Request: f.Cause.Reason,
+		Reason: f.Reason, Words: f.Words, RequestedBy: f.Cause.RequestedBy, Request: f.Cause.Reason,
 		Delay: child.Millis(f.Delay), Exit: f.Exit, CorrelationID: f.Correlation,
 		Command: commandOf(f), From: f.From, To: f.To, Target: f.Target, Limit: f.Limit,
 	}

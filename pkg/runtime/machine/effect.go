@@ -91,6 +91,10 @@ type Record struct {
 	Correlation string           `json:"correlation_id,omitempty"` // of its facts, until something new begins
 	Sync        bool             `json:"-"`
 
+	// Apart says that the words of others stand apart from ours. In records of
+	// earlier versions they are one, see apart.go.
+	Apart bool `json:"apart,omitempty"`
+
 	PendingRestart *child.PendingRestart `json:"pending_restart,omitempty"`
 	Hook           *HookRecord           `json:"hook,omitempty"`
 	Files          []child.FileHash      `json:"files,omitempty"` // as the attempt knows them
@@ -136,7 +140,8 @@ type StopRecord struct {
 
 	HookFailed string `json:"hook_failed,omitempty"` // how the last pre_stop hook that failed did
 
-	Unwell string `json:"unwell,omitempty"` // unless this says why the attempt failed while it ran
+	Unwell      string      `json:"unwell,omitempty"`       // unless this says why the attempt failed while it ran
+	UnwellWords child.Words `json:"unwell_words,omitempty"` // and these are what its probe said
 }
 
 // Fact is one change of state that people may want to read about: the shell logs
@@ -148,6 +153,7 @@ type Fact struct {
 	Attempt    child.Attempt
 	PID        int
 	Reason     string
+	Words      child.Words // of a child, or of what a probe asked, about it
 	Cause      child.Cause
 	Delay      time.Duration
 	Exit       *child.Exit

@@ -86,7 +86,7 @@ type StartFailed struct {
 	Busy   bool
 	At     time.Time
 
-	LogTail []string // of the hook that failed
+	LogTail child.Output // of the hook that failed
 }
 
 // Exited says how a process ended, as the kernel saw it. Lost means that nobody
@@ -102,13 +102,14 @@ type Exited struct {
 	Lost       bool
 	StartedAt  time.Time
 	FinishedAt time.Time
-	LogTail    []string
+	LogTail    child.Output
 	Leftovers  []string // processes of its tree that are still alive, for people
 
 	// Of a task, which has neither Code nor Signal: how it ended, and in its own
 	// words why.
 	Kind   child.ExitKind
 	Reason string
+	Words  child.Words
 }
 
 // Ticked says that time has passed; it is due at Tree.Next.

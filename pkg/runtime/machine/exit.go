@@ -65,9 +65,12 @@ func (t *Tree) attemptExited(s *state, ev Exited) {
 func (t *Tree) exitReport(s *state, ev Exited, kind child.ExitKind) *child.Exit {
 	e := &child.Exit{
 		Incarnation: s.incarnation, Generation: s.generation, Attempt: s.attempt,
-		PID: ev.PID, Kind: kind, Reason: exitReason(ev, kind, s.stop),
+		PID: ev.PID, Kind: kind, Reason: exitReason(ev, kind, s.stop), Words: ev.Words,
 		StartedAt: ev.StartedAt, FinishedAt: ev.FinishedAt,
 		LogTail: ev.LogTail, Leftovers: ev.Leftovers,
+	}
+	if s.stop != nil && s.stop.sent && s.stop.unwell != "" {
+		e.Words = s.stop.unwellWords
 	}
 	if e.PID == 0 {
 		e.PID = s.live.pid

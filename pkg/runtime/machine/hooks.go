@@ -209,7 +209,7 @@ func (t *Tree) hookExited(s *state, ev Exited) {
 }
 
 // hookOver is the end of a hook; why says how it failed, "" if it did not.
-func (t *Tree) hookOver(s *state, why string, tail []string) {
+func (t *Tree) hookOver(s *state, why string, tail child.Output) {
 	h, name := s.hook, s.hookName()
 	kind := HookSucceeded
 	if why != "" {
@@ -265,7 +265,7 @@ const (
 	HookFailed    FactKind = "hook_failed"
 )
 
-func (t *Tree) preStarted(s *state, name, why string, tail []string) {
+func (t *Tree) preStarted(s *state, name, why string, tail child.Output) {
 	switch {
 	case s.stop != nil:
 		t.ended(s, nil) // it never ran
@@ -289,7 +289,7 @@ func (t *Tree) postStopped(s *state, h hooking) {
 
 func (t *Tree) postStarted(s *state, name, why string) {
 	if why != "" {
-		t.failAs(s, child.FailedExit, name)
+		t.failAs(s, child.FailedExit, name, "")
 	}
 	t.touch(s) // it may be ready now
 }

@@ -12,7 +12,7 @@ import (
 func (t *Tree) heard(s *state, ev Notified) {
 	was, said := s.live.said, &s.live.said
 	if ev.Status != nil {
-		said.Status = *ev.Status
+		said.Status = child.Words(*ev.Status)
 	}
 	if ev.Ready != nil {
 		said.Reloading, said.Stopping = ev.Reloading, ev.Stopping
@@ -25,10 +25,10 @@ func (t *Tree) heard(s *state, ev Notified) {
 	}
 	switch {
 	case ev.Refusals > 0 && ev.Whole:
-		said.Refusals, said.Refused = ev.Refusals, ev.Refused
+		said.Refusals, said.Refused = ev.Refusals, child.Words(ev.Refused)
 	case ev.Refusals > 0:
-		said.Refusals, said.Refused = said.Refusals+ev.Refusals, ev.Refused
-		t.fact(s, NoticeRefused, ev.Refused)
+		said.Refusals, said.Refused = said.Refusals+ev.Refusals, child.Words(ev.Refused)
+		t.fact(s, NoticeRefused, "").Words = said.Refused
 	}
 	if ev.Extend > 0 {
 		t.extend(s, ev)
@@ -64,10 +64,21 @@ func lastWords(e *child.Exit, said child.Said) {
 	if said.ExitStatus != "" {
 		words = append(words, "exit status "+said.ExitStatus)
 	}
-	if e.Kind.IsFailure() && said.Status != "" {
-		words = append(words, fmt.Sprintf("status %q", said.Status))
-	}
 	if len(words) > 0 {
 		e.Reason += "; it said: " + strings.Join(words, ", ")
 	}
+	if e.Kind.IsFailure() && said.Status != "" {
+		e.Words = joined(e.Words, said.Status)
+	}
+}
+
+// joined is what was said at two times.
+func joined(a, b child.Words) child.Words {
+	switch {
+	case a == "":
+		return b
+	case b == "" || a == b:
+		return a
+	}
+	return a + "; " + b
 }

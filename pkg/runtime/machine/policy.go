@@ -48,7 +48,7 @@ func isSuccess(spec *child.Spec, code int) bool {
 	return slices.Contains(spec.SuccessExitCodes, code)
 }
 
-// exitReason is how an attempt ended, for people.
+// exitReason is how an attempt ended, for people, in our words.
 func exitReason(ev Exited, kind child.ExitKind, stopped *stop) string {
 	switch {
 	case stopped != nil && stopped.sent && stopped.unwell != "":

@@ -170,7 +170,7 @@ func (t *Tree) reprobe(s *state, old *child.Spec) {
 		}
 		t.drop(s, role)
 		p := s.probing(role)
-		p.successes, p.state.Failures, p.state.Message = 0, 0, ""
+		p.successes, p.state.Failures, p.state.Message, p.state.Words = 0, 0, "", ""
 		if _, has := scheduleOf(s.spec, role); !has {
 			p.state = child.ProbeState{}
 		}

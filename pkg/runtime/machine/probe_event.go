@@ -33,8 +33,9 @@ type Probed struct {
 	Role    child.ProbeRole
 	Number  uint64
 	OK      bool
-	Unknown bool   // nobody could look (a command that cannot start): no verdict, see kubelet's Unknown
-	Message string // why it failed or could not be made, for people
+	Unknown bool        // nobody could look (a command that cannot start): no verdict, see kubelet's Unknown
+	Message string      // why it failed or could not be made, for people
+	Words   child.Words // what was printed or answered besides
 	Latency time.Duration
 }
 

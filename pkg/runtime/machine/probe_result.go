@@ -17,22 +17,22 @@ const showEvery = 30 * time.Second
 func (t *Tree) found(s *state, role child.ProbeRole, plan schedule, ev Probed) {
 	p := s.probing(role)
 	if ev.Unknown {
-		t.notFound(s, role, ev.Message)
+		t.notFound(s, role, ev)
 		return
 	}
 	p.state.CheckedAt, p.state.Latency = t.wall, child.Seconds(ev.Latency)
 	if ev.OK {
 		p.successes++
-		p.state.Failures, p.state.Message = 0, ""
+		p.state.Failures, p.state.Message, p.state.Words = 0, "", ""
 		if p.successes >= plan.successes {
 			t.passes(s, role)
 		}
 	} else {
 		p.successes = 0
 		p.state.Failures++
-		p.state.Message = ev.Message
+		p.state.Message, p.state.Words = ev.Message, ev.Words
 		if p.state.Failures == 1 {
-			t.fact(s, ProbeFailed, string(role)+": "+ev.Message)
+			t.fact(s, ProbeFailed, string(role)+": "+ev.Message).Words = ev.Words
 		}
 		if p.state.Failures >= plan.failures {
 			t.fails(s, role)
@@ -44,12 +44,12 @@ func (t *Tree) found(s *state, role child.ProbeRole, plan schedule, ev Probed) {
 // notFound takes note that nobody could look. That says nothing about the child, and
 // so changes nothing but the message: as in Kubernetes, a mistake of the probe does
 // not end who is probed.
-func (t *Tree) notFound(s *state, role child.ProbeRole, why string) {
+func (t *Tree) notFound(s *state, role child.ProbeRole, ev Probed) {
 	p := s.probing(role)
-	message := "could not be made: " + why
-	if p.state.Message != message {
-		p.state.Message = message
-		t.fact(s, ProbeFailed, string(role)+" "+message)
+	message := "could not be made: " + ev.Message
+	if p.state.Message != message || p.state.Words != ev.Words {
+		p.state.Message, p.state.Words = message, ev.Words
+		t.fact(s, ProbeFailed, string(role)+" "+message).Words = ev.Words
 	}
 	t.show(s, p)
 }
@@ -72,12 +72,12 @@ func (t *Tree) fails(s *state, role child.ProbeRole) {
 		t.save(s)
 	}
 	if role == child.ReadinessRole {
-		t.becomeNotReady(s, p.state.Message)
+		t.becomeNotReady(s, p.state)
 		return
 	}
 	defer t.failing(s)()
-	t.fact(s, ChildUnhealthy, p.state.Message)
-	t.failAttempt(s, fmt.Sprintf("liveness failed %s: %s", times(p.state.Failures), p.state.Message))
+	t.fact(s, ChildUnhealthy, p.state.Message).Words = p.state.Words
+	t.failAttempt(s, fmt.Sprintf("liveness failed %s: %s", times(p.state.Failures), p.state.Message), p.state.Words)
 }
 
 func times(n int) string {
@@ -88,13 +88,13 @@ func times(n int) string {
 }
 
 // becomeNotReady is all that a failing readiness does: nothing is restarted.
-func (t *Tree) becomeNotReady(s *state, why string) {
+func (t *Tree) becomeNotReady(s *state, found child.ProbeState) {
 	if !s.live.ready {
 		return
 	}
 	t.blameReload(s, "it was not ready")
 	s.live.ready, s.live.readyAt = false, time.Time{}
-	t.fact(s, ChildNotReady, why)
+	t.fact(s, ChildNotReady, found.Message).Words = found.Words
 	t.save(s)
 }
 
@@ -103,24 +103,27 @@ func (t *Tree) missedDeadline(s *state) {
 	s.live.deadline = moment{}
 	defer t.failing(s)()
 	why := fmt.Sprintf("not ready within %s", s.spec.Readiness.Deadline.Duration())
-	if last := s.live.readiness.state.Message; last != "" {
-		why += ": " + last
+	last := s.live.readiness.state
+	if last.Message != "" {
+		why += ": " + last.Message
 	}
-	t.failAttempt(s, why)
+	t.failAttempt(s, why, last.Words)
 }
 
 // failAttempt ends an attempt that runs and does not do what it should. That
 // counts like an exit with a failure.
-func (t *Tree) failAttempt(s *state, why string) { t.failAs(s, child.TimedOut, why) }
+func (t *Tree) failAttempt(s *state, why string, words child.Words) {
+	t.failAs(s, child.TimedOut, why, words)
+}
 
 // failAs is failAttempt with the kind of the exit that will be reported.
-func (t *Tree) failAs(s *state, kind child.ExitKind, why string) {
+func (t *Tree) failAs(s *state, kind child.ExitKind, why string, words child.Words) {
 	if s.phase != child.Running || t.shutdown != nil {
 		return
 	}
 	t.beginStop(s, whyUnwell, child.Cause{RequestedBy: runtimeItself, Reason: why})
 	if s.stop != nil {
-		s.stop.unwell, s.stop.unwellKind = why, kind
+		s.stop.unwell, s.stop.unwellWords, s.stop.unwellKind = why, words, kind
 		t.save(s)
 	}
 }
@@ -149,11 +152,11 @@ func (t *Tree) notified(ev Notified) {
 	_, on := t.probes(s, child.LivenessRole)
 	switch {
 	case ev.Broken && s.phase == child.Running:
-		p.state.Status, p.state.Message = child.ProbeFailing, "it says itself that it is broken (WATCHDOG=trigger)"
+		p.state.Status, p.state.Message, p.state.Words = child.ProbeFailing, "it says itself that it is broken (WATCHDOG=trigger)", ""
 		t.show(s, p)
 		defer t.failing(s)()
 		t.fact(s, ChildUnhealthy, p.state.Message)
-		t.failAttempt(s, p.state.Message)
+		t.failAttempt(s, p.state.Message, "")
 	case on && ev.Heartbeat:
 		p.next = t.in(s.heartbeat(plan))
 		t.found(s, child.LivenessRole, plan, Probed{OK: true})
@@ -172,11 +175,11 @@ func (t *Tree) saidReady(s *state, ready bool) {
 	p := &s.live.readiness
 	p.state.CheckedAt = t.wall
 	if ready {
-		p.state.Message = ""
+		p.state.Message, p.state.Words = "", ""
 		t.passes(s, child.ReadinessRole)
 	} else {
-		p.state.Status, p.state.Message = child.ProbeFailing, "it says itself that it is not ready"
-		t.becomeNotReady(s, p.state.Message)
+		p.state.Status, p.state.Message, p.state.Words = child.ProbeFailing, "it says itself that it is not ready", ""
+		t.becomeNotReady(s, p.state)
 	}
 	t.show(s, p)
 }
@@ -185,7 +188,7 @@ func (t *Tree) saidReady(s *state, ready bool) {
 func (t *Tree) show(s *state, p *probing) {
 	was, is := p.shown, p.state
 	counts := was.Failures != is.Failures && (is.Status != child.ProbeFailing || is.Failures < was.Failures)
-	if counts || was.Status != is.Status || was.Message != is.Message || age(is.CheckedAt, was.CheckedAt) >= showEvery {
+	if counts || was.Status != is.Status || was.Message != is.Message || was.Words != is.Words || age(is.CheckedAt, was.CheckedAt) >= showEvery {
 		p.shown = is
 		t.touch(s)
 	}

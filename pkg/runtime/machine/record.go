@@ -17,7 +17,8 @@ func (t *Tree) record(s *state) Record {
 		return Record{ID: s.id, Gone: true, Incarnation: s.incarnation, Operation: s.operation, Phase: s.phase, Sync: s.sync}
 	}
 	r := Record{
-		Hook: s.hookRecord(), NextRun: s.nextRun.wall, BetweenRuns: s.betweenRuns, QueuedRun: s.queuedRun,
+		Apart: true,
+		Hook:  s.hookRecord(), NextRun: s.nextRun.wall, BetweenRuns: s.betweenRuns, QueuedRun: s.queuedRun,
 		Files: s.live.files, ReloadFailed: s.reloadFailed,
 		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
 		Operation: s.operation, Hold: s.hold, Phase: s.phase,
@@ -38,7 +39,8 @@ func (t *Tree) record(s *state) Record {
 	if s.stop != nil {
 		r.Stopping = &StopRecord{
 			Why: s.stop.why, Stage: string(s.stop.stage), Deadline: s.stop.deadline.wall, Cause: s.stop.cause,
-			Sent: s.stop.sent, Unwell: s.stop.unwell, UnwellKind: s.stop.unwellKind, Hooked: s.stop.hooked, HookFailed: s.stop.hookFailed,
+			Sent: s.stop.sent, Unwell: s.stop.unwell, UnwellWords: s.stop.unwellWords, UnwellKind: s.stop.unwellKind,
+			Hooked: s.stop.hooked, HookFailed: s.stop.hookFailed,
 		}
 	}
 	for _, at := range s.restarts[max(0, len(s.restarts)-maxRecorded):] {
@@ -76,7 +78,7 @@ func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
 		if last[r.ID] != i || r.Gone || r.Again || r.Spec == nil {
 			continue
 		}
-		s := t.restore(r)
+		s := t.restore(apart(r))
 		if r.Group != nil {
 			parts[r.Group.Of], reasons[r.Group.Of] = append(parts[r.Group.Of], s), r.Group.Reason
 		}
@@ -196,7 +198,7 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 	}
 	s.stop.why, s.stop.cause = r.Stopping.Why, r.Stopping.Cause
 	s.stop.sent, s.stop.hooked = r.Stopping.Sent, r.Stopping.Hooked
-	s.stop.unwell, s.stop.unwellKind = r.Stopping.Unwell, r.Stopping.UnwellKind
+	s.stop.unwell, s.stop.unwellWords, s.stop.unwellKind = r.Stopping.Unwell, r.Stopping.UnwellWords, r.Stopping.UnwellKind
 	s.stop.hookFailed = r.Stopping.HookFailed
 	switch stage := stopStage(r.Stopping.Stage); stage {
 	case stopRequested:

@@ -23,7 +23,7 @@ func (t *Tree) arrangeRunLimit(s *state) {
 // tried again, or not, as after any other.
 func (t *Tree) ranTooLong(s *state) {
 	s.live.runLimit = moment{}
-	t.failAttempt(s, fmt.Sprintf("not done within %s", s.spec.Deadline.Duration()))
+	t.failAttempt(s, fmt.Sprintf("not done within %s", s.spec.Deadline.Duration()), "")
 }
 
 func (t *Tree) checkRunLimit(s *state) error {

@@ -34,8 +34,9 @@ type stop struct {
 
 	// unwell says why the attempt failed while it ran: its end then counts as a
 	// failure of the child. "": somebody asked for the stop.
-	unwell     string
-	unwellKind child.ExitKind
+	unwell      string
+	unwellWords child.Words // what its probe said
+	unwellKind  child.ExitKind
 
 	// hooked says that the pre_stop hooks are under way or done.
 	hooked bool

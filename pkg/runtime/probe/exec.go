@@ -48,7 +48,7 @@ func (p *Prober) exec(ctx context.Context, j *job, command []string, timeout tim
 type noVerdict struct{ error }
 
 // verdict is what the end of a command says: an exit with 0 is well. The last
-// lines of its output are in the error of another end.
+// lines of its output are the words of the error of another end.
 func verdict(end machine.Exited) error {
 	how := ""
 	switch {
@@ -61,8 +61,6 @@ func verdict(end machine.Exited) error {
 	default:
 		return nil
 	}
-	if said := strings.TrimSpace(strings.Join(end.LogTail, "\n")); said != "" {
-		how += ": " + strings.ToValidUTF8(said[max(0, len(said)-maxSaid):], "\uFFFD")
-	}
-	return errors.New(how)
+	said := strings.TrimSpace(strings.Join(end.LogTail, "\n"))
+	return &failure{why: how, words: child.Words(strings.ToValidUTF8(said[max(0, len(said)-maxSaid):], "\uFFFD"))}
 }

@@ -43,7 +43,7 @@ func TestExec(t *testing.T) {
 			p.Probe(readiness("a", 1, child.Probe{Exec: []string{"check", "-q"}}, 5))
 			r := result(t, p)
 
-			if r.Message != row.want || r.OK != (row.want == "") || r.Unknown != strings.Contains(row.sentence, "no verdict") {
+			if r.Words.With(r.Message) != row.want || r.OK != (row.want == "") || r.Unknown != strings.Contains(row.sentence, "no verdict") {
 				t.Errorf("result %+v, want %q", r, row.want)
 			}
 			if asked.Key.Role != child.ReadinessProbe || asked.Key.ID != "a" || strings.Join(asked.Command, " ") != "check -q" || asked.Spec == nil || asked.Attempt != 1 {

@@ -30,6 +30,8 @@ const (
 // it works, not who it is), redirects followed within the host only.
 type web struct{ client *http.Client }
 
+var errRedirects = fmt.Errorf("stopped after %d redirects", maxRedirects)
+
 // socketKey is where a context holds the path of a unix socket.
 type socketKey struct{}
 
@@ -59,7 +61,7 @@ func redirect(r *http.Request, via []*http.Request) error {
 		return http.ErrUseLastResponse
 	}
 	if len(via) >= maxRedirects {
-		return fmt.Errorf("stopped after %d redirects", maxRedirects)
+		return errRedirects
 	}
 	return nil
 }
@@ -71,7 +73,7 @@ func (w *web) look(ctx context.Context, probe *child.HTTPProbe, compile func(str
 	}
 	answer, err := w.client.Do(request)
 	if err != nil {
-		return explain(err, timeout)
+		return explainHTTP(err, timeout)
 	}
 	defer answer.Body.Close()
 	if !isWell(probe.Status, answer.StatusCode) {
@@ -87,7 +89,7 @@ func (w *web) look(ctx context.Context, probe *child.HTTPProbe, compile func(str
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody))
 	if err != nil {
-		return explain(err, timeout)
+		return explainHTTP(err, timeout)
 	}
 	if !pattern.Match(body) {
 		return fmt.Errorf("status %d, but the body does not match %q", answer.StatusCode, probe.BodyMatch)
@@ -140,6 +142,23 @@ func isWell(list string, status int) bool {
 	return false
 }
 
+// explainHTTP is explain for an answer that may be none of HTTP: what net/http says
+// of it quotes it.
+func explainHTTP(err error, timeout time.Duration) error {
+	err = explain(err, timeout)
+	var ours *noAnswer
+	var network *net.OpError
+	if errors.Is(err, errRedirects) || errors.As(err, &ours) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return &failure{why: "the answer cannot be used", words: child.Words(err.Error())}
+}
+
+// noAnswer says that none came in time.
+type noAnswer struct{ timeout time.Duration }
+
+func (e *noAnswer) Error() string { return fmt.Sprintf("no answer within %s", e.timeout) }
+
 // explain makes one line for people of an error of the network. The URL is not in
 // it: its query may be a secret.
 func explain(err error, timeout time.Duration) error {
@@ -149,7 +168,7 @@ func explain(err error, timeout time.Duration) error {
 	}
 	var t net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
-		return fmt.Errorf("no answer within %s", timeout)
+		return &noAnswer{timeout}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"net/http"
@@ -201,6 +202,40 @@ func TestGRPC(t *testing.T) {
 
 			if !strings.Contains(got, row.want) || row.want == "" && got != "" {
 				t.Errorf("%q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+func TestWhatAServerAnswersIsNoPartOfOurSentence(t *testing.T) {
+	const canary = "canary-of-a-server"
+	for sentence, answer := range map[string]string{
+		"no HTTP":             canary + "\r\n\r\n",
+		"a status of its own": "HTTP/1.1 " + canary + " x\r\n\r\n",
+		"a version":           "HTTP/" + canary + " 200 OK\r\n\r\n",
+		"a header":            "HTTP/1.1 200 OK\r\n" + canary + "\r\n\r\n",
+		"a redirect to it":    "HTTP/1.1 302 Found\r\nLocation: http://[" + canary + "\r\n\r\n",
+		"a scheme":            "HTTP/1.1 302 Found\r\nLocation: " + canary + "://127.0.0.1/\r\n\r\n",
+		"a chunk":             "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + canary + "\r\n\r\n",
+		"a length":            "HTTP/1.1 200 OK\r\nContent-Length: " + canary + "\r\n\r\n",
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			port := listen(t, func(c net.Conn) {
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					_, _ = c.Write([]byte(answer))
+				}
+				_ = c.Close()
+			})
+			p := started(t, Config{})
+
+			p.Probe(readiness("a", 1, child.Probe{HTTP: &child.HTTPProbe{Port: port}}, 20))
+			r := result(t, p)
+
+			if r.OK || r.Message == "" || strings.Contains(r.Message, canary) {
+				t.Errorf("our words are %q of %+v", r.Message, r)
+			}
+			if !strings.Contains(r.Words.Text(), canary) {
+				t.Errorf("its words are %q, beside %q", r.Words.Text(), r.Message)
 			}
 		})
 	}

@@ -202,7 +202,7 @@ func (p *Prober) answer(ctx context.Context, j *job, err error, took time.Durati
 	}
 	result := machine.Probed{Key: j.Key, Role: j.Role, Number: j.Number, OK: err == nil, Latency: took}
 	if err != nil {
-		result.Message = err.Error()
+		result.Message, result.Words = err.Error(), wordsOf(err)
 		result.Unknown = errors.As(err, new(*noVerdict))
 	}
 	select {

@@ -44,14 +44,15 @@ func (a *attempt) run(ctx context.Context, f Func) {
 	defer close(a.done)
 	defer func() {
 		if p := recover(); p != nil {
-			end.Reason, end.LogTail = oneLine(fmt.Sprintf("panic: %v", p)), stackOfPanic(debug.Stack())
+			end.Reason, end.LogTail = "the task panicked", stackOfPanic(debug.Stack())
+			end.Words = child.Words(oneLine(fmt.Sprintf("panic: %v", p)))
 		}
 		end.FinishedAt = time.Now()
 		a.cancel(nil)
 		a.registry.ended(a, end)
 	}()
 	if err := f(ctx, Context{a}); err != nil {
-		end.Reason = oneLine(err.Error())
+		end.Reason, end.Words = "the task returned an error", child.Words(oneLine(err.Error()))
 		return
 	}
 	end.Kind, end.Reason = child.Succeeded, "the task returned"

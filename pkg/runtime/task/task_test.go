@@ -93,10 +93,10 @@ func TestHowATaskEndsIsReported(t *testing.T) {
 		stack  string // in the last lines
 	}{
 		"nil":              {func(context.Context, Context) error { return nil }, child.Succeeded, "the task returned", ""},
-		"an error":         {func(context.Context, Context) error { return errors.New("no\ndatabase") }, child.FailedExit, "no; database", ""},
-		"a panic":          {func(context.Context, Context) error { panicking(); return nil }, child.FailedExit, "panic: out of cheese", "task.panicking("},
-		"an error's panic": {func(context.Context, Context) error { panic(errors.New("x")) }, child.FailedExit, "panic: x", "task_test.go:"},
-		"a panic of Go":    {func(context.Context, Context) error { return nilFunc()() }, child.FailedExit, "panic: runtime error: invalid memory address or nil pointer dereference", "task_test.go:"},
+		"an error":         {func(context.Context, Context) error { return errors.New("no\ndatabase") }, child.FailedExit, "the task returned an error: no; database", ""},
+		"a panic":          {func(context.Context, Context) error { panicking(); return nil }, child.FailedExit, "the task panicked: panic: out of cheese", "task.panicking("},
+		"an error's panic": {func(context.Context, Context) error { panic(errors.New("x")) }, child.FailedExit, "the task panicked: panic: x", "task_test.go:"},
+		"a panic of Go":    {func(context.Context, Context) error { return nilFunc()() }, child.FailedExit, "the task panicked: panic: runtime error: invalid memory address or nil pointer dereference", "task_test.go:"},
 		"Goexit":           {func(context.Context, Context) error { runtime.Goexit(); return nil }, child.FailedExit, "the task ended its goroutine by runtime.Goexit", ""},
 	}
 	for name, row := range rows {
@@ -106,7 +106,7 @@ func TestHowATaskEndsIsReported(t *testing.T) {
 			r.Start(start(key("web", 0)))
 			began, e := await[machine.Started](t, r), await[machine.Exited](t, r)
 
-			if e.Kind != row.kind || e.Reason != row.reason || e.Code != nil || e.Signal != "" || e.Lost {
+			if e.Kind != row.kind || e.Words.With(e.Reason) != row.reason || e.Code != nil || e.Signal != "" || e.Lost {
 				t.Errorf("exit = %+v, want kind %s and reason %q, and no code", e, row.kind, row.reason)
 			}
 			if began.PID != os.Getpid() || !began.Task || e.PID != began.PID || !e.StartedAt.Equal(began.StartedAt) || e.FinishedAt.Before(e.StartedAt) {
@@ -289,8 +289,8 @@ func TestSignalsStopATaskOrReachIt(t *testing.T) {
 		r.Signal(machine.Signal{Key: key("web", 99), Signal: "SIGKILL"}) // not it
 		r.Signal(machine.Signal{Key: k, Signal: row.signal})
 
-		if e := await[machine.Exited](t, r); e.Reason != row.want {
-			t.Errorf("%s: the task ended with %q, want %q", row.signal, e.Reason, row.want)
+		if e := await[machine.Exited](t, r); e.Words.Text() != row.want {
+			t.Errorf("%s: the task ended with %q, want %q", row.signal, e.Words.Text(), row.want)
 		}
 		r.Acknowledge(k)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ variables are not shown.`,
 			if err != nil {
 				return err
 			}
-			return a.describe(names[0], r.State, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return a.describe(cmd.Context(), names[0], r.State, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
@@ -54,7 +55,7 @@ variables are not shown.`,
 	return cmd
 }
 
-func (a *app) describe(name string, runtime status.State, output string, out, messages io.Writer) error {
+func (a *app) describe(ctx context.Context, name string, runtime status.State, output string, out, messages io.Writer) error {
 	id, err := child.ParseID(name)
 	if err != nil {
 		return a.noSuchChild(name)
@@ -65,6 +66,7 @@ func (a *app) describe(name string, runtime status.State, output string, out, me
 	} else if err != nil {
 		return err
 	}
+	c = a.whole(ctx, []*status.Child{c})[0]
 	fields := a.effectiveSpec(id, messages)
 	if output != "text" {
 		return printDescription(out, output, description{Status: c, Why: why(c, runtime, a.Now())}, fields)
@@ -73,13 +75,16 @@ func (a *app) describe(name string, runtime status.State, output string, out, me
 	p := describer{out: &b, now: a.Now()}
 	p.facts(c)
 	p.list("Why", why(c, runtime, p.now))
-	p.conditions(c.Conditions)
+	p.conditions(c)
 	p.effective(a.Manifests, fields)
 	p.exits(c.Exits)
 	if c.LastExit != nil {
 		p.list(fmt.Sprintf("Last lines of attempt %d, which ended", c.LastExit.Attempt), c.LastExit.LogTail)
 	}
 	p.list("Last lines of its output", logs.Tail(a.logDir(id), describeLines))
+	if isSilenced(c) {
+		fmt.Fprintln(messages, withheldNotice)
+	}
 	_, err = io.WriteString(out, b.String())
 	return err
 }
@@ -134,7 +139,7 @@ func saidText(s *child.Said) string {
 	}
 	var parts []string
 	if s.Status != "" {
-		parts = append(parts, s.Status)
+		parts = append(parts, s.Status.Text())
 	}
 	switch {
 	case s.Reloading:
@@ -143,7 +148,7 @@ func saidText(s *child.Said) string {
 		parts = append(parts, "stopping")
 	}
 	if s.Refusals > 0 {
-		parts = append(parts, count(s.Refusals, "message")+" refused: "+s.Refused)
+		parts = append(parts, s.Refused.With(count(s.Refusals, "message")+" refused"))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -192,18 +197,18 @@ func (p describer) probeText(found status.Probe) string {
 		text = fmt.Sprintf("%s, looked at %s in %s", found.Status, moment(*found.CheckedAt, p.now), found.Latency.Duration().Round(10*time.Microsecond))
 	}
 	if found.ConsecutiveFailures > 0 {
-		text += fmt.Sprintf(", %s in a row: %s", count(found.ConsecutiveFailures, "failure"), found.Message)
+		text += fmt.Sprintf(", %s in a row: %s", count(found.ConsecutiveFailures, "failure"), found.Words.With(found.Message))
 	}
 	return text
 }
 
-func (p describer) conditions(all []child.ConditionState) {
-	if len(all) == 0 {
+func (p describer) conditions(of *status.Child) {
+	if len(of.Conditions) == 0 {
 		return
 	}
 	rows := [][]string{{"  TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"}}
-	for _, c := range all {
-		rows = append(rows, []string{"  " + string(c.Type), c.Status, humanDuration(p.now.Sub(c.LastTransitionTime)), clean(c.Reason), clean(c.Message)})
+	for _, c := range of.Conditions {
+		rows = append(rows, []string{"  " + string(c.Type), c.Status, humanDuration(p.now.Sub(c.LastTransitionTime)), clean(c.Reason), clean(conditionMessage(of, c))})
 	}
 	p.out.WriteString("\nConditions:\n")
 	p.table(rows)
@@ -220,7 +225,7 @@ func (p describer) exits(all []status.Exit) {
 			ended = humanDuration(p.now.Sub(*e.FinishedAt)) + " ago"
 		}
 		rows = append(rows, []string{"  " + strconv.FormatUint(uint64(e.Attempt), 10), pidText(e.PID), string(e.Kind),
-			humanDuration(e.Duration.Duration()), ended, clean(e.Reason)})
+			humanDuration(e.Duration.Duration()), ended, clean(e.Words.With(e.Reason))})
 	}
 	p.out.WriteString("\nExits, the newest last:\n")
 	p.table(rows)

@@ -326,11 +326,15 @@ func whatHappened(e *journal.Entry) string {
 	if e.To != "" && e.To != e.Reason {
 		add("%s", strings.TrimPrefix(e.From+" → "+e.To, " → "))
 	}
-	if e.Exit != nil && e.Exit.Reason != e.Reason {
-		add("%s", e.Exit.Reason)
+	words := e.Words
+	switch {
+	case e.Exit != nil && e.Exit.Reason != e.Reason:
+		add("%s", e.Exit.Words.With(e.Exit.Reason))
+	case e.Exit != nil && words == "":
+		words = e.Exit.Words
 	}
-	if e.Reason != "" {
-		add("%s", e.Reason)
+	if text := words.With(e.Reason); text != "" {
+		add("%s", text)
 	}
 	if e.Exit != nil && e.Exit.Duration > 0 {
 		add("after %s", humanDuration(e.Exit.Duration.Duration()))

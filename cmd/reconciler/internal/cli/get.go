@@ -55,7 +55,9 @@ READY is the condition of that name; AGE is for how long the process runs. -o wi
 adds the process, what its whole process tree uses (CPU: the average since it
 started, in percent of one core) and how the last attempt ended. -o json and yaml
 print the status files, one object for one named child and a list otherwise;
-jsonpath picks from the same, in the syntax of kubectl.
+jsonpath picks from the same, in the syntax of kubectl. Where everybody may read the
+files they come without what children, hooks and probes printed; those who may use the
+control socket get that too, and "captured" tells which it is.
 
 The status directory is read, so this works without a running reconciler too, and
 then says so.`,
@@ -95,6 +97,9 @@ func (a *app) get(ctx context.Context, names []string, f getFlags, out, messages
 	if len(children) == 0 && len(missing) == 0 && p.isTable() {
 		_, err := io.WriteString(messages, "There are no children.\n")
 		return err
+	}
+	if p.isWhole() {
+		children = a.whole(ctx, children)
 	}
 	if len(children) > 0 || !p.isTable() { // headers alone are no answer
 		if err := p.print(children); err != nil {
@@ -182,7 +187,7 @@ func (p *childPrinter) lastExit(e *status.Exit) string {
 	if e == nil {
 		return "-"
 	}
-	text := clean(e.Reason)
+	text := clean(e.Words.With(e.Reason))
 	if e.FinishedAt != nil {
 		text += ", " + humanDuration(p.now().Sub(*e.FinishedAt)) + " ago"
 	}

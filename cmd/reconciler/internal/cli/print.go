@@ -40,6 +40,9 @@ func (a *app) newChildPrinter(out io.Writer, f getFlags, one bool) (*childPrinte
 
 func (p *childPrinter) isTable() bool { return p.flags.output == "table" || p.flags.output == "wide" }
 
+// isWhole reports whether what is printed has the captured output of children in it.
+func (p *childPrinter) isWhole() bool { return !p.isTable() && p.flags.output != "name" }
+
 func (p *childPrinter) print(children []*status.Child) error {
 	switch {
 	case p.isTable():

@@ -28,6 +28,9 @@ type explainer struct {
 	runtime *status.Runtime
 	now     time.Time
 	told    map[child.ID]bool // a child is explained once
+
+	// silenced says that a child was explained whose words are withheld.
+	silenced bool
 }
 
 func newExplainer(all []*status.Child, r *status.Runtime, now time.Time) *explainer {
@@ -49,7 +52,7 @@ func (x *explainer) explain(id child.ID) *reason {
 		r.Why = []string{"see above"}
 		return r
 	}
-	x.told[id] = true
+	x.told[id], x.silenced = true, x.silenced || isSilenced(c) && !r.Ready
 	if e := c.LastExit; e != nil && e.Kind.IsFailure() && !c.Phase.HasProcess() {
 		r.LogTail = e.LogTail
 	}

@@ -21,7 +21,7 @@ func why(c *status.Child, runtime status.State, now time.Time) []string {
 	}
 	for _, condition := range c.Conditions {
 		if isAdverse(condition, c.Phase) {
-			reasons = append(reasons, conditionText(condition))
+			reasons = append(reasons, conditionText(c, condition))
 		}
 	}
 	return reasons
@@ -111,7 +111,7 @@ func endText(e *status.Exit) string {
 	if e == nil {
 		return "it ended"
 	}
-	return fmt.Sprintf("attempt %d ended after %s: %s", e.Attempt, humanDuration(e.Duration.Duration()), e.Reason)
+	return fmt.Sprintf("attempt %d ended after %s: %s", e.Attempt, humanDuration(e.Duration.Duration()), e.Words.With(e.Reason))
 }
 
 // isAdverse reports whether a condition is worth a sentence. That a child without
@@ -130,9 +130,20 @@ func isAdverse(c child.ConditionState, p child.Phase) bool {
 	return c.Status == "True"
 }
 
-func conditionText(c child.ConditionState) string {
-	if c.Message == "" {
+func conditionText(of *status.Child, c child.ConditionState) string {
+	message := conditionMessage(of, c)
+	if message == "" {
 		return fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Reason)
 	}
-	return fmt.Sprintf("%s is %s (%s): %s", c.Type, c.Status, c.Reason, c.Message)
+	return fmt.Sprintf("%s is %s (%s): %s", c.Type, c.Status, c.Reason, message)
+}
+
+// conditionMessage is the message of a condition with what its probe printed.
+func conditionMessage(of *status.Child, c child.ConditionState) string {
+	for kind, probe := range map[child.ConditionType]status.Probe{child.ConditionReady: of.Health.Readiness, child.ConditionHealthy: of.Health.Liveness} {
+		if c.Type == kind && c.Status != "True" && c.Message == probe.Message {
+			return probe.Words.With(c.Message)
+		}
+	}
+	return c.Message
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -39,7 +40,7 @@ what it waits for, and why that is not ready, down to the first cause.`,
 			if err != nil {
 				return err
 			}
-			return a.why(names[0], r, output, cmd.OutOrStdout())
+			return a.why(cmd.Context(), names[0], r, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
@@ -47,12 +48,12 @@ what it waits for, and why that is not ready, down to the first cause.`,
 	return cmd
 }
 
-func (a *app) why(name string, runtime *status.Runtime, output string, out io.Writer) error {
+func (a *app) why(ctx context.Context, name string, runtime *status.Runtime, output string, out, messages io.Writer) error {
 	all, err := status.ReadAll(a.Status)
 	if err != nil {
 		return err
 	}
-	x := newExplainer(all, runtime, a.Now())
+	x := newExplainer(a.whole(ctx, all), runtime, a.Now())
 	id, err := child.ParseID(name)
 	if _, known := x.byID[id]; err != nil || !known && len(x.brokenManifests(id)) == 0 {
 		return a.noSuchChild(name)
@@ -60,6 +61,9 @@ func (a *app) why(name string, runtime *status.Runtime, output string, out io.Wr
 	r := x.explain(id)
 	if output == "json" {
 		return writeJSON(out, r)
+	}
+	if x.silenced {
+		fmt.Fprintln(messages, withheldNotice)
 	}
 	_, err = io.WriteString(out, chain(r))
 	return err

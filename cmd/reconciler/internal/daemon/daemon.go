@@ -175,7 +175,12 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 		Source: d.source, Supervisor: d.handle, Subscription: d.handle.Subscribe(),
 		Observe: d.countPass, Log: d.log.WithName("reconcile"),
 	})
+	group, err := statusGroup(d.config.StatusGroup)
+	if err != nil {
+		return nil, err
+	}
 	d.writer, err = status.NewWriter(d.dirs.Status, status.Options{
+		Group:    group,
 		Children: d.handle, Subscription: d.handle.Subscribe(), Desired: d.source.Current, Info: d.info,
 		Adopted: d.handle.Adopted(), Changes: d.loop.Changes(), Log: d.log.WithName("status"),
 	})
