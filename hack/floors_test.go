@@ -29,9 +29,10 @@ const (
 // here has no place yet.
 var floors = map[string]floor{
 	"internal/pidns":          {others: []string{xsys}},
-	"internal/testuser":       {},
+	"internal/testuser":       {others: []string{xsys}},
 	"internal/dirlock":        {ours: []string{"internal/private"}, others: []string{xsys}},
 	"internal/private":        {ours: []string{"internal/trust"}, others: []string{xsys}},
+	"internal/peercred":       {others: []string{xsys}},
 	"internal/trust":          {others: []string{xsys}},
 	"internal/regular":        {others: []string{xsys}},
 	"hack/attacks":            {},
@@ -43,8 +44,8 @@ var floors = map[string]floor{
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"internal/regular", "pkg/runtime/child"}, others: []string{xsys}},
-	"pkg/runtime/shim":        {ours: []string{"internal/regular", "internal/trust", "pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
-	"pkg/runtime/journal":     {ours: []string{"internal/regular", "pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
+	"pkg/runtime/shim":        {ours: []string{"internal/peercred", "internal/private", "internal/regular", "internal/trust", "pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
+	"pkg/runtime/journal":     {ours: []string{"internal/private", "internal/regular", "pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
 	"pkg/runtime/task":        {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
 	"pkg/runtime/runtimetest": {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
 	"internal/regular/regulartest": {
@@ -56,7 +57,7 @@ var floors = map[string]floor{
 	},
 	"pkg/runtime/scenarios": {},
 	"pkg/runtime": {
-		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/regular",
+		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/private", "internal/regular", "internal/trust",
 			"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",
 			"pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
 		others: []string{xsys, logr},
@@ -80,7 +81,7 @@ var floors = map[string]floor{
 	},
 	"pkg/control": {ours: []string{"pkg/runtime/child", "pkg/desired", "pkg/status"}},
 	"pkg/control/client": {
-		ours: []string{"pkg/runtime/child", "pkg/status", "pkg/control"},
+		ours: []string{"internal/peercred", "pkg/runtime/child", "pkg/status", "pkg/control"},
 	},
 	"pkg/control/server": {
 		ours: []string{"internal/private", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs", "pkg/runtime/journal", "pkg/runtime",

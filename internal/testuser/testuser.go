@@ -67,17 +67,27 @@ func Command(t testing.TB, path string, args ...string) *exec.Cmd {
 	return command(t.Context(), Dir(t), path, args...)
 }
 
-// Dir makes a directory that nobody owns, which is also the only thing in its
-// parent; everybody may pass through to it. It goes with the test.
-func Dir(t testing.TB) string {
+// Public makes a directory that everybody may pass and read, unlike t.TempDir, and only
+// we may write. It goes with the test.
+func Public(t testing.TB) string {
 	t.Helper()
-	outer, err := os.MkdirTemp("", "testuser-")
+	dir, err := os.MkdirTemp("", "testuser-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(outer) })
-	dir := filepath.Join(outer, "nobody")
-	err = errors.Join(os.Chmod(outer, 0o755), os.Mkdir(dir, 0o700))
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Dir makes a directory that nobody owns, which is also the only thing in its
+// parent, a Public one.
+func Dir(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(Public(t), "nobody")
+	err := os.Mkdir(dir, 0o700)
 	if err == nil && os.Geteuid() == 0 {
 		err = os.Chown(dir, Nobody, Nobody)
 	}

@@ -11,11 +11,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/reconciler-dev/reconciler/internal/peercred"
 	"github.com/reconciler-dev/reconciler/pkg/control"
 )
 
@@ -57,7 +59,28 @@ func (c *Client) dial(ctx context.Context, _, _ string) (conn net.Conn, err erro
 		conn, err = d.DialContext(ctx, "unix", address)
 		return err
 	})
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if err := c.believe(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// believe asks the kernel who answers, before anything is said. Members of a control
+// group speak to the owner of the state directory.
+func (c *Client) believe(conn net.Conn) error {
+	uid, err := peercred.Of(conn.(*net.UnixConn))
+	if err != nil {
+		return fmt.Errorf("ask who answers: %w", err)
+	}
+	dir, err := os.Stat(filepath.Dir(c.socket))
+	if err != nil {
+		return err
+	}
+	return peercred.TrustOrOwner(c.socket, uid, int(dir.Sys().(*syscall.Stat_t).Uid))
 }
 
 // call sends a request, and reads the answer into answer unless that is nil.
@@ -118,9 +141,12 @@ func (c *Client) do(ctx context.Context, method, path, accept string, body any) 
 
 // explain says in a user's words why there was no answer.
 func (c *Client) explain(ctx context.Context, err error) error {
+	var stranger *peercred.StrangerError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.As(err, &stranger):
+		return stranger
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENOTSOCK):
 		return fmt.Errorf("%w at %s", ErrNoDaemon, c.socket)
 	case errors.Is(err, fs.ErrPermission):

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/peercred"
 )
 
 const (
@@ -70,19 +72,32 @@ func (s *server) answers() bool {
 	return err == nil || errors.Is(err, unix.EAGAIN) // its queue is full
 }
 
-// dial connects to the socket of a shim.
+// dial connects to the socket of a shim. A server of anybody else is none.
 func dial(dir string) (int, error) {
 	fd := -1
 	err := withSocketAddress(dir, func(sa *unix.SockaddrUnix) (err error) {
 		if fd, err = openSocket(); err != nil {
 			return err
 		}
-		if err = unix.Connect(fd, sa); err != nil {
+		if err = unix.Connect(fd, sa); err == nil {
+			err = believe(fd, dir)
+		}
+		if err != nil {
 			unix.Close(fd)
 		}
 		return err
 	})
 	return fd, err
+}
+
+// believe refuses a server that neither root nor the own user runs: what it would be
+// told are command lines and secrets, and what it says is believed.
+func believe(fd int, dir string) error {
+	uid, err := peercred.UID(fd)
+	if err != nil {
+		return fmt.Errorf("ask who listens: %w", err)
+	}
+	return peercred.Trust(filepath.Join(dir, socketName), uid)
 }
 
 func (s *server) accept() {
@@ -93,7 +108,7 @@ func (s *server) accept() {
 	if err != nil {
 		return // it went away again
 	}
-	if uid, err := peerUID(fd); err != nil || uid != 0 && uid != os.Getuid() {
+	if uid, err := peercred.UID(fd); err != nil || uid != 0 && uid != os.Getuid() {
 		log.Printf("refused a connection of uid %d: %v", uid, err)
 		unix.Close(fd)
 		return

@@ -40,12 +40,3 @@ func prepared(fd int, err error) (int, error) {
 	}
 	return fd, nil
 }
-
-// peerUID is the user at the other end of a socket.
-func peerUID(fd int) (int, error) {
-	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
-	if err != nil {
-		return -1, err
-	}
-	return int(cred.Uid), nil
-}

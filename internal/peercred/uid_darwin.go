@@ -1,0 +1,12 @@
+package peercred
+
+import "golang.org/x/sys/unix"
+
+// UID is the user at the other end of a connected socket.
+func UID(fd int) (int, error) {
+	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return -1, err
+	}
+	return int(cred.Uid), nil
+}
