@@ -84,6 +84,20 @@ func Below(path string) error {
 	return admit(f, -1)
 }
 
+// Here judges the folder at path, which is made where it is missing, and not what leads
+// to it: for a process whose parent has done that.
+func Here(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return explain(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return explain(err)
+	}
+	defer f.Close()
+	return explain(trust.Own().Judge(f, path))
+}
+
 func openDir(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -36,6 +36,20 @@ func (p Policy) Check(path string) (Found, error) {
 	return w.found, nil
 }
 
+// CheckWay is Check of a folder in which something of ours is to stand: it may be
+// sticky, as /tmp, for there nobody takes away what is not his.
+func (p Policy) CheckWay(folder string) (Found, error) {
+	w := &walker{p: p, asked: folder, at: -1, way: true}
+	if err := w.walk(); err != nil {
+		return Found{}, err
+	}
+	w.close()
+	if !w.found.IsDir() {
+		return Found{}, &os.PathError{Op: "open", Path: folder, Err: unix.ENOTDIR}
+	}
+	return w.found, nil
+}
+
 // Open is Check and then open(2) of a regular file or a folder with the given flags;
 // it waits for nobody (no FIFO and no device is opened) and follows no link that was
 // not judged. The file is close-on-exec. O_CREAT is not for here: open the folder, and
@@ -82,6 +96,7 @@ type walker struct {
 	name  string // in the folder: what the path came to; empty for the folder itself
 	links int
 	found Found
+	way   bool // the last folder is judged as one on the way
 
 	// makes says that folders which are not there are made; nil: they are missing.
 	makes func(at int, name string) error
@@ -194,7 +209,7 @@ func (w *walker) judgeFolder(last bool) error {
 		return &os.PathError{Op: "stat", Path: w.real, Err: err}
 	}
 	n := nodeOf(&st)
-	n.last, n.readOnly = last, w.p.ReadOnly && onReadOnly(w.at)
+	n.last, n.readOnly = last && !w.way, w.p.ReadOnly && onReadOnly(w.at)
 	w.found = Found{w.real, st}
 	return w.p.verdict(n, w.asked, w.real)
 }

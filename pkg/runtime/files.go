@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -56,7 +57,7 @@ const hashKeyFile = "hash-key"
 // nobody who sees a hash, as the records hold it, can try which short secret has it.
 func newFiles(stateDir string) (*files, error) {
 	path := filepath.Join(stateDir, hashKeyFile)
-	key, err := os.ReadFile(path)
+	key, err := readKey(path)
 	if err == nil && len(key) == sha256.Size {
 		return &files{key: key, seen: map[string]fileSeen{}}, nil
 	}
@@ -65,10 +66,31 @@ func newFiles(stateDir string) (*files, error) {
 	}
 	key = make([]byte, sha256.Size)
 	rand.Read(key)
-	if err := errors.Join(os.MkdirAll(stateDir, 0o700), os.WriteFile(path+".new", key, 0o600), os.Rename(path+".new", path)); err != nil {
+	if err := writeKey(path, key); err != nil {
 		return nil, fmt.Errorf("the key of the hashes of files: %w", err)
 	}
 	return &files{key: key, seen: map[string]fileSeen{}}, nil
+}
+
+func readKey(path string) ([]byte, error) {
+	f, err := private.Open(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, sha256.Size+1))
+}
+
+func writeKey(path string, key []byte) error {
+	f, err := private.Open(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(key)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // watched is a file that a child must be told about.

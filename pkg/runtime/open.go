@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
+	"github.com/reconciler-dev/reconciler/internal/trust"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -87,9 +89,12 @@ func Open(o Options) (_ *Embedded, err error) {
 	return e, nil
 }
 
+// noGroup gets to a state directory but its owner.
+const noGroup = -1
+
 func (e *Embedded) open() error {
 	o := e.options
-	if err := os.MkdirAll(o.StateDir, 0o700); err != nil {
+	if err := private.Dir(o.StateDir, trust.Own()); err != nil {
 		return err
 	}
 	held, err := lockState(o.StateDir)
@@ -97,6 +102,9 @@ func (e *Embedded) open() error {
 		return err
 	}
 	e.closers = append(e.closers, held)
+	if err := private.Admit(o.StateDir, noGroup); err != nil {
+		return err
+	}
 	records, restored, err := journal.OpenRecords(filepath.Join(o.StateDir, "records"))
 	if err != nil {
 		return err

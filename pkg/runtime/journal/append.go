@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
@@ -137,7 +137,7 @@ func (f *Facts) prepare(length int64) error {
 	case err != nil:
 		return err
 	case unlinked(info):
-		if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		if err := private.Below(f.dir); err != nil {
 			return err
 		}
 		return f.create()

@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
@@ -122,7 +122,7 @@ func OpenFacts(dir string) (*Facts, error) {
 }
 
 func (f *Facts) open() error {
-	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+	if err := private.Below(f.dir); err != nil {
 		return err
 	}
 	files, err := factFiles(f.dir)
@@ -133,7 +133,7 @@ func (f *Facts) open() error {
 		return f.create()
 	}
 	first := files[len(files)-1]
-	f.file, err = os.OpenFile(filepath.Join(f.dir, factsName(first)), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	f.file, err = private.Open(filepath.Join(f.dir, factsName(first)), os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -193,8 +193,7 @@ func lastSequence(data []byte) (last, behind uint64) {
 // create begins a new file, named by the number that comes next, and deletes
 // those that are too many. Killed in between, the next OpenFacts goes on there.
 func (f *Facts) create() error {
-	file, err := os.OpenFile(filepath.Join(f.dir, factsName(f.firstUnwritten())),
-		os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	file, err := private.Open(filepath.Join(f.dir, factsName(f.firstUnwritten())), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
@@ -57,10 +57,10 @@ func OpenRecords(dir string) (*Records, []machine.Record, error) {
 }
 
 func (r *Records) open() (recs []machine.Record, err error) {
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+	if err := private.Below(r.dir); err != nil {
 		return nil, err
 	}
-	r.file, err = os.OpenFile(r.path(), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	r.file, err = private.Open(r.path(), os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, r.renew()
 	}
@@ -203,10 +203,10 @@ func (r *Records) mend() error {
 // renew replaces the file by one with only the lines worth keeping, durable
 // before it gets the name, so that at any moment there is a whole one.
 func (r *Records) renew() error {
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+	if err := private.Below(r.dir); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(r.path()+newSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	f, err := private.Open(r.path()+newSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

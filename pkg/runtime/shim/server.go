@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
@@ -113,8 +114,12 @@ func newServer(cfg Config) (_ *server, err error) {
 	if s.cfg.StateDir, err = filepath.Abs(cfg.StateDir); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{s.cfg.StateDir, shimDir(s.cfg.StateDir), fifoDir(s.cfg.StateDir)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	// Who starts the shim has judged what leads to the state directory.
+	if err := private.Here(s.cfg.StateDir); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{shimDir(s.cfg.StateDir), fifoDir(s.cfg.StateDir), filepath.Join(s.cfg.StateDir, "logs")} {
+		if err := private.Below(dir); err != nil {
 			return nil, err
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/private"
 )
 
 const (
@@ -76,7 +78,7 @@ func (s *starter) logPath() string { return filepath.Join(s.dir, "log") }
 // process or its terminal ends the shim. It gets little of this environment:
 // nothing of it goes to children, and there may be secrets in it.
 func (s *starter) start() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := private.Below(s.dir); err != nil {
 		return err
 	}
 	path, err := exec.LookPath(s.command[0])
@@ -106,11 +108,14 @@ func (s *starter) start() error {
 }
 
 func (s *starter) openLog() (*os.File, error) {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
-	if fi, err := os.Stat(s.logPath()); err == nil && fi.Size() > maxShimLog {
-		flags |= os.O_TRUNC
+	f, err := private.Open(s.logPath(), os.O_WRONLY|os.O_CREATE|os.O_APPEND)
+	if err != nil {
+		return nil, err
 	}
-	return os.OpenFile(s.logPath(), flags, 0o600)
+	if fi, err := f.Stat(); err == nil && fi.Size() > maxShimLog {
+		_ = f.Truncate(0) // else it grows on, by little
+	}
+	return f, nil
 }
 
 // shimEnvironment keeps what a Go program itself listens to.
@@ -140,7 +145,7 @@ func (s *starter) reap() string {
 
 // lastWords is the last line that shims have written.
 func (s *starter) lastWords() string {
-	file, err := os.Open(s.logPath())
+	file, err := private.Open(s.logPath(), os.O_RDONLY)
 	if err != nil {
 		return "it said nothing"
 	}

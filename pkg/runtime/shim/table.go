@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
@@ -91,11 +93,11 @@ type table struct {
 // a line is skipped: it is the torn end, or damage that the cgroups make up for.
 // One that is too new is an error, and as it was.
 func openTable(path, boot string) (*table, []line, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := private.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, nil, fmt.Errorf("table: %w", err)
 	}
-	data, err := os.ReadFile(path)
+	data, err := io.ReadAll(file)
 	if err != nil {
 		file.Close()
 		return nil, nil, fmt.Errorf("table: %w", err)
@@ -161,7 +163,7 @@ func (t *table) rewrite(lines []line) error {
 		}
 	}
 	next := t.path + ".next"
-	file, err := os.OpenFile(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := private.Open(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err == nil {
 		_, err = file.Write(buf)
 	}
@@ -186,7 +188,7 @@ func (t *table) close() { t.file.Close() }
 // shim may hold it a moment longer, through a child that it was just starting:
 // then it is waited for, unless a living shim answers.
 func lock(dir string, answers func() bool) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := private.Open(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -195,7 +197,7 @@ func lock(dir string, answers func() bool) (*os.File, error) {
 			break
 		}
 		if answers() || time.Now().After(deadline) {
-			holder, _ := os.ReadFile(file.Name())
+			holder, _ := io.ReadAll(file)
 			file.Close()
 			return nil, fmt.Errorf("another shim, pid %s, owns the processes of %s", bytes.TrimSpace(holder), filepath.Dir(dir))
 		}

@@ -20,3 +20,10 @@ func makeDirs(dirs cli.Dirs, p trust.Policy) error {
 	}
 	return nil
 }
+
+// mayHold judges a folder that somebody chose for a socket of ours: nobody else can
+// take from it what is ours. A sticky one passes, as /tmp.
+func mayHold(dir string, p trust.Policy) error {
+	_, err := p.CheckWay(dir)
+	return err
+}

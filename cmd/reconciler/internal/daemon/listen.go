@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
+	"github.com/reconciler-dev/reconciler/internal/trust"
 )
 
 // socketMode lets the owner and the group scrape.
@@ -20,6 +22,11 @@ const socketMode = 0o660
 func listenMetrics(address string) (net.Listener, error) {
 	network, address := cli.SplitListen(address)
 	if network == "unix" {
+		// Who could put something else in its place would have us chmod that, and
+		// answer in our name.
+		if err := mayHold(filepath.Dir(address), trust.Own()); err != nil {
+			return nil, fmt.Errorf("--metrics-listen: %w, or choose another path", err)
+		}
 		if err := clearSocket(address); err != nil {
 			return nil, fmt.Errorf("--metrics-listen: %w", err)
 		}

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
+	"github.com/reconciler-dev/reconciler/internal/testuser"
+	"github.com/reconciler-dev/reconciler/internal/trust"
+)
+
+func TestDirectoriesThatOthersMayWriteAreNotUsed(t *testing.T) {
+	for _, which := range []string{"state", "status"} {
+		for name, mode := range map[string]fs.FileMode{"all": 0o777, "all, and sticky": 0o777 | fs.ModeSticky} {
+			root := t.TempDir()
+			dirs := cli.Dirs{State: filepath.Join(root, "state"), Status: filepath.Join(root, "status")}
+			if err := errors.Join(os.Mkdir(filepath.Join(root, which), 0o700), os.Chmod(filepath.Join(root, which), mode)); err != nil {
+				t.Fatal(err)
+			}
+
+			err := makeDirs(dirs, trust.Own())
+
+			if err == nil || !strings.Contains(err.Error(), "chmod o-w "+filepath.Join(root, which)) || !strings.Contains(err.Error(), "--"+which) {
+				t.Errorf("a %s directory open to %s: %v; want the two ways out", which, name, err)
+			}
+		}
+	}
+}
+
+func TestDirectoriesOfAnotherUserAreNotUsed(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	for _, which := range []string{"state", "status"} {
+		root := t.TempDir()
+		theirs := filepath.Join(root, which)
+		if err := errors.Join(os.Mkdir(theirs, 0o755), os.Chown(theirs, testuser.Nobody, testuser.Nobody)); err != nil {
+			t.Fatal(err)
+		}
+
+		err := makeDirs(cli.Dirs{State: filepath.Join(root, "state"), Status: filepath.Join(root, "status")}, trust.Own())
+
+		if err == nil || !strings.Contains(err.Error(), "chown root "+theirs) {
+			t.Errorf("the %s directory of another user: %v; want a refusal with the way out", which, err)
+		}
+	}
+}
+
+func TestDirectoriesAreMadeWhereTheyAreMissing(t *testing.T) {
+	root := t.TempDir()
+	dirs := cli.Dirs{State: filepath.Join(root, "a", "state"), Status: filepath.Join(root, "b", "status")}
+
+	err := errors.Join(makeDirs(dirs, trust.Own()), makeDirs(dirs, trust.Own()))
+
+	for dir, want := range map[string]fs.FileMode{dirs.State: 0o700, dirs.Status: 0o755} {
+		info, e := os.Stat(dir)
+		if err = errors.Join(err, e); err != nil || info.Mode().Perm()&^want != 0 {
+			t.Fatalf("%s: %v; want mode %04o at most", dir, err, want)
+		}
+	}
+}
+
+func TestAMetricsSocketStandsWhereNobodyCanReplaceIt(t *testing.T) {
+	open := filepath.Join(t.TempDir(), "open")
+	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+
+	_, refused := listenMetrics(filepath.Join(open, "metrics.sock"))
+	if err := os.Chmod(open, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	l, err := listenMetrics(filepath.Join(open, "metrics.sock"))
+
+	if refused == nil || !strings.Contains(refused.Error(), "chmod o-w "+open) {
+		t.Errorf("in a folder for all: %v; want a refusal with the way out", refused)
+	}
+	if err != nil {
+		t.Fatalf("in a sticky folder: %v", err)
+	}
+	l.Close()
+}
