@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestOnlyTheContentOfAFileCounts(t *testing.T) {
@@ -49,33 +47,6 @@ func TestOnlyTheContentOfAFileCounts(t *testing.T) {
 	write(path, "two")
 	if got := seen.hash(plainFile(link)); got == first {
 		t.Error("a file with another content, behind a link, has the same hash")
-	}
-}
-
-func TestAFileThatWasSwappedForADeviceIsNotOpened(t *testing.T) {
-	seen, err := newFiles(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	path, fifo := filepath.Join(dir, "conf"), filepath.Join(dir, "fifo")
-	if err := errors.Join(os.WriteFile(path, []byte("one"), 0o600), unix.Mkfifo(fifo, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	w := plainFile(path)
-	before, err := w.stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.stat = func() (fs.FileInfo, error) { return before, nil } // the look that comes before the swap
-
-	if err := errors.Join(os.Remove(path), os.Symlink(fifo, path)); err != nil {
-		t.Fatal(err)
-	}
-	hash := seen.hash(w)
-
-	if hash != "" || len(seen.seen) != 0 {
-		t.Errorf("hash = %q, remembered %+v; want nothing of what is no regular file", hash, seen.seen)
 	}
 }
 

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,5 +41,36 @@ func TestAFileOfTheManifestThatIsNoFileIsNeverOpened(t *testing.T) {
 	}
 	if len(hashes) != 1 || hashes[0].Hash != "" || !errors.Is(copied, regular.ErrKind) || !errors.Is(read, regular.ErrKind) {
 		t.Errorf("hashes %+v, errors %v and %v; want no hash, and a FIFO twice", hashes, copied, read)
+	}
+}
+
+func TestAFileThatWasSwappedForADeviceIsNotOpened(t *testing.T) {
+	seen, err := newFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, fifo := filepath.Join(dir, "conf"), filepath.Join(dir, "fifo")
+	if err := errors.Join(os.WriteFile(path, []byte("one"), 0o600), unix.Mkfifo(fifo, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w := plainFile(path)
+	before, err := w.stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stat = func() (fs.FileInfo, error) { return before, nil } // the look that comes before the swap
+
+	if err := errors.Join(os.Remove(path), os.Symlink(fifo, path)); err != nil {
+		t.Fatal(err)
+	}
+	opened := regulartest.WatchOpens(t, fifo)
+	hash := seen.hash(w)
+
+	if opened() {
+		t.Error("the FIFO was opened")
+	}
+	if hash != "" || len(seen.seen) != 0 {
+		t.Errorf("hash = %q, remembered %+v; want nothing of what is no regular file", hash, seen.seen)
 	}
 }
