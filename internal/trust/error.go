@@ -11,6 +11,7 @@ type Error struct {
 	Path   string // what was asked for
 	Hop    string // what is not to be trusted: Path itself, or what leads to it
 	Owner  uint32 // of the hop
+	Other  bool   // it is the owner who is not trusted, not the mode
 	Reason string // "belongs to deploy", "may be written by everybody (mode 0777)"
 	Remedy string // a command for a shell, run as root or as the owner
 }

@@ -270,7 +270,7 @@ func (p Policy) verdict(n node, path, hop string) error {
 	if remedy != "" {
 		remedy += " " + shellWord(hop)
 	}
-	return &Error{Path: path, Hop: hop, Owner: n.uid, Reason: reason, Remedy: remedy}
+	return &Error{Path: path, Hop: hop, Owner: n.uid, Other: !p.owner(n), Reason: reason, Remedy: remedy}
 }
 
 func nodeOf(st *unix.Stat_t) node {

@@ -7,45 +7,52 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"github.com/reconciler-dev/reconciler/internal/trust"
 )
 
 // sighting is a file as a look meets it.
 type sighting struct {
-	folder *folder
-	name   string
-	at     location
-	prev   *file // what the look before knew of it
+	dir    handle // where it stands, behind all links
+	name   string // its name there
+	real   string // the path of both, once it is needed
 	meta   meta
-	lost   error // why it leads nowhere
-	placed bool  // an event says that it was renamed into place
+	prev   *file        // what the look before knew of it
+	lost   error        // why it leads nowhere
+	bad    *trust.Error // who on the way to it is not to be trusted
+	placed bool         // an event says that it was renamed into place
 }
 
-// abs is where the file is opened.
-func (s *sighting) abs() string { return filepath.Join(s.folder.real, s.name) }
-
 // file looks at one file; nil if it is gone meanwhile.
-func (r *reader) file(s sighting) *file {
-	x := &file{name: s.name, path: s.at.path, trail: s.at.trail, since: r.now}
-	if x.trail != nil {
-		x.real = s.at.real
+func (r *reader) file(v *opened, name string) *file {
+	x := &file{name: name, path: joinPath(v.path, name), since: r.now}
+	s := sighting{dir: v.dir, name: name, prev: v.prev.file(name), placed: v.dirt.placed(name)}
+	if s.meta, s.lost = v.dir.Lstat(name); errors.Is(s.lost, fs.ErrNotExist) {
+		return nil
 	}
-	var err error
-	if s.meta, err = r.disk.Stat(s.abs()); err != nil {
-		link, gone := r.disk.Lstat(s.abs())
-		if gone != nil {
-			return nil
+	if s.meta.mode&fs.ModeSymlink != 0 {
+		at, err := r.follow(v.dir, v.real, name)
+		defer at.close()
+		x.trail, s.lost = at.trail, err
+		if err == nil {
+			x.real, s.dir, s.name, s.real, s.meta, s.bad = at.real, at.dir, at.name, at.real, at.meta, at.bad
 		}
-		s.meta, s.lost = link, err
+	}
+	if s.bad != nil {
+		x.bad = s.bad.Error()
 	}
 	x.ident = s.meta.identity
 	if s.prev != nil && s.prev.ident == x.ident {
 		x.since = s.prev.since
-		if s.prev.real == x.real && s.prev.waiting.IsZero() && !due(s.prev.again, r.now) {
+		if s.prev.real == x.real && s.prev.bad == x.bad && s.prev.waiting.IsZero() && !due(s.prev.again, r.now) {
 			return s.prev
 		}
 	}
 	s.placed = s.placed || r.swapped || s.prev != nil && s.prev.real != x.real
 	r.moved = r.moved || x.trail != nil && (s.prev == nil || !slices.Equal(s.prev.trail, x.trail))
+	if s.real == "" {
+		s.real = filepath.Join(v.real, name)
+	}
 	r.take(x, &s)
 	return x
 }
@@ -85,8 +92,13 @@ func (r *reader) load(x *file, s *sighting) *content {
 	if c := r.fileFault(x, s); c != nil {
 		return c
 	}
-	data, got, err := r.disk.Read(s.abs(), maxFile)
+	data, got, err := s.dir.Read(s.name, maxFile, func(m meta, readOnly func() bool) error {
+		return r.judge(m, s.real, true, readOnly)
+	})
+	var bad *trust.Error
 	switch {
+	case errors.As(err, &bad):
+		return &content{problems: []Problem{*distrusted(x.path, bad)}}
 	case errors.Is(err, errChanging) && r.timing.Written > 0:
 		return nil
 	case err != nil:
@@ -118,26 +130,10 @@ func (r *reader) fileFault(x *file, s *sighting) *content {
 		return faulty(x.path, notRegular(s.meta.mode), "only regular files are read")
 	case s.meta.size > maxFile:
 		return tooLarge(x.path)
-	case !r.strict:
-		return nil
+	case s.bad != nil:
+		return &content{problems: []Problem{*distrusted(x.path, s.bad)}}
 	}
-	reason, hint, ok := ownerProblem(s.abs(), s.meta, r.self, false)
-	if ok && x.real != "" {
-		reason, hint, ok = r.linkOwner(filepath.Dir(x.real))
-	}
-	if ok || r.disk.Guarded(s.abs()) {
-		return nil
-	}
-	return faulty(x.path, reason, hint)
-}
-
-// linkOwner refuses a link into a folder where others may replace its target.
-func (r *reader) linkOwner(dir string) (reason, hint string, ok bool) {
-	m, err := r.disk.Stat(dir)
-	if err != nil {
-		return "", "", true // the target could be read: somebody is changing the folder, and we look again
-	}
-	return ownerProblem(dir, m, r.self, true)
+	return nil
 }
 
 func faulty(path, reason, hint string) *content {

@@ -1,29 +1,54 @@
 package desired
 
 import (
-	"fmt"
 	"io/fs"
+	"os"
+
+	"github.com/reconciler-dev/reconciler/internal/trust"
 )
 
-// ownerProblem says why what m describes must not be obeyed, with the command
-// that mends it; ok if it may be. The rule is that of sshd's StrictModes: owned
-// by root or by ourselves, and writable for nobody else, whatever the group. A
-// file that others may write would let them run commands as us.
+// obeyed is whose word counts. As root that is the rule of sshd's StrictModes, for
+// every folder and link on the way and for what is read in the end: who may write a
+// manifest runs commands as us. For others it is nil, everybody's: what they run they
+// could run anyway. owners are users whose word counts too.
 //
-// A sticky folder is let pass where only what stands in it already matters:
-// others can add to it, but replace nothing.
-func ownerProblem(what string, m meta, self uint32, stickyIsFine bool) (reason, hint string, ok bool) {
-	switch {
-	case m.uid != 0 && m.uid != self:
-		return fmt.Sprintf("%s belongs to user %d, who could have us run anything", what, m.uid),
-			"chown root " + what, false
-	case m.mode&0o022 == 0, stickyIsFine && m.mode&fs.ModeSticky != 0:
-		return "", "", true
-	case m.mode&0o002 != 0:
-		return fmt.Sprintf("%s may be written by everybody (mode %04o), who could have us run anything", what, m.mode.Perm()),
-			"chmod go-w " + what, false
-	default:
-		return fmt.Sprintf("%s may be written by its group (mode %04o), who could have us run anything", what, m.mode.Perm()),
-			"chmod g-w " + what, false
+// A mount that is read-only excuses modes, as those of a ConfigMap's volume are, and
+// no owner: who owns files has another way to them.
+func obeyed(owners []uint32, anyOwner bool) *trust.Policy {
+	if os.Geteuid() != 0 || anyOwner {
+		return nil
 	}
+	p := trust.Own().Also(owners...)
+	p.ReadOnly = true
+	for _, uid := range owners {
+		if gid, ok := trust.PrivateGroup(uid); ok {
+			p.Groups = append(p.Groups, gid)
+		}
+	}
+	return &p
+}
+
+// judge says whether the thing m, which is open or was asked for in a folder that is,
+// may decide what we run. last is for what is listed or read, not only passed.
+func (r *reader) judge(m meta, path string, last bool, readOnly func() bool) error {
+	if r.trust == nil {
+		return nil
+	}
+	mode := uint32(m.mode.Perm())
+	if m.mode&fs.ModeSticky != 0 {
+		mode |= 0o1000
+	}
+	return r.trust.JudgeThing(trust.Thing{
+		Dir: m.mode.IsDir(), Link: m.mode&fs.ModeSymlink != 0, Last: last,
+		UID: m.uid, GID: m.gid, Mode: mode, ReadOnly: readOnly,
+	}, path, path)
+}
+
+// distrusted is the problem of what stands at path in the tree.
+func distrusted(path string, bad *trust.Error) *Problem {
+	hint := bad.Remedy
+	if bad.Other {
+		hint += ", or trust this user with --manifests-owner " + bad.Name()
+	}
+	return &Problem{File: path, Reason: bad.Hop + " " + bad.Reason + ", who could have us run anything", Hint: hint}
 }

@@ -3,7 +3,6 @@ package desired
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/reconciler-dev/reconciler/internal/trust"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
@@ -30,6 +30,9 @@ type Options struct {
 	// which nothing is known yet. Nil: all run. It is called from Run's goroutine.
 	Running func(child.ID) bool
 
+	// Owners are users whose manifests are obeyed, as root: beside those of root.
+	Owners []uint32
+
 	// AnyOwner obeys manifests that others may write, also as root: to check a
 	// checkout in a pipeline, not to run it.
 	AnyOwner bool
@@ -45,6 +48,7 @@ type Source struct {
 	options Options
 	root    string // absolute
 	disk    disk
+	trust   *trust.Policy // whose manifests are obeyed; nil: everybody's
 	open    func() (notifier, error)
 
 	current atomic.Pointer[Set]
@@ -77,7 +81,7 @@ func newSource(o Options) (*Source, error) {
 		o.Timing = DefaultTiming()
 	}
 	s := &Source{
-		options: o, root: root, disk: host{},
+		options: o, root: root, disk: host{}, trust: obeyed(o.Owners, o.AnyOwner),
 		changes: make(chan struct{}, 1),
 		rescan:  make(chan struct{}, 1),
 		confirm: make(chan struct{}, 1),
@@ -159,11 +163,7 @@ func fill(slot chan struct{}) {
 }
 
 func (s *Source) reader(now time.Time) *reader {
-	self := os.Geteuid()
-	return &reader{
-		disk: s.disk, root: s.root, now: now, timing: s.options.Timing,
-		strict: self == 0 && !s.options.AnyOwner, self: uint32(self),
-	}
+	return &reader{disk: s.disk, root: s.root, now: now, timing: s.options.Timing, trust: s.trust}
 }
 
 func (s *Source) policy(now time.Time) Policy {

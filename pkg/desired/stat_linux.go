@@ -2,12 +2,15 @@ package desired
 
 import "golang.org/x/sys/unix"
 
-// Guarded reports whether path stands on a file system that is mounted
-// read-only, as the volumes that kubelet fills from a ConfigMap are: their
-// folders have mode 0777, and still nobody may write there.
-func (host) Guarded(path string) bool {
+// searchOnly opens a folder that may be passed, and need not be readable.
+const searchOnly = unix.O_PATH
+
+// onReadOnly reports whether what is open stands on a file system that is mounted
+// read-only, as the volumes that kubelet fills from a ConfigMap are: their folders
+// have mode 0777, and still nobody may write there.
+func onReadOnly(fd int) bool {
 	var st unix.Statfs_t
-	err := retry(func() error { return unix.Statfs(path, &st) })
+	err := retry(func() error { return unix.Fstatfs(fd, &st) })
 	return err == nil && st.Flags&unix.ST_RDONLY != 0
 }
 

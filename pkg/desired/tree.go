@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/trust"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
@@ -40,6 +43,7 @@ type file struct {
 	name, path string
 	real       string // set if the file is a link
 	trail      []hop  // likewise
+	bad        string // likewise: who on the way is not to be trusted
 	ident      identity
 	since      time.Time // when ident was first seen
 	waiting    time.Time // since when ident differs from what content was read from; zero: it does not
@@ -154,8 +158,7 @@ type reader struct {
 	root   string // absolute
 	now    time.Time
 	timing Timing
-	strict bool   // refuse what others may write
-	self   uint32 // our user
+	trust  *trust.Policy // whose word counts; nil: everybody's
 
 	left    int               // of maxTree
 	times   map[[2]uint64]int // how often a folder was met, by dev and ino
@@ -167,11 +170,12 @@ type reader struct {
 // read looks at the dirty part of the tree and at what waits for its time.
 func (r *reader) read(prev Scan, d *dirt) Scan {
 	r.left, r.times = maxTree, map[[2]uint64]int{}
-	real, trail, err := follow(r.disk, "/", r.root)
-	seen := Scan{trail: trail, busy: gitAtWork(r.disk, r.root)}
-	r.moved = r.moved || !slices.Equal(trail, prev.trail)
+	at, err := r.find(r.root)
+	defer at.close()
+	seen := Scan{trail: at.trail, busy: r.gitAtWork()}
+	r.moved = r.moved || !slices.Equal(at.trail, prev.trail)
 	if err == nil {
-		seen.top = r.folder(prev.top, location{path: "", real: real}, d, nil)
+		seen.top = r.folder(prev.top, location{real: at.real, bad: at.bad, open: at.folder}, d, nil)
 		if seen.top == nil {
 			err = fs.ErrNotExist
 		} else if seen.top.fault != nil {
@@ -189,10 +193,13 @@ func (r *reader) read(prev Scan, d *dirt) Scan {
 
 func sameProblem(a, b *Problem) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// location is where a folder stands: its path in the tree and on disk.
+// location is where a folder stands: its path in the tree and on disk, and how it is
+// opened, which costs something only if it must be looked at.
 type location struct {
 	path, real string
 	trail      []hop
+	bad        *trust.Error // who on the way to it is not to be trusted
+	open       func() (handle, error)
 }
 
 // folder looks at one folder; nil if it is not there. outer are the folders that
@@ -206,17 +213,24 @@ func (r *reader) folder(prev *folder, at location, d *dirt, outer []identity) *f
 		r.left -= prev.total
 		return prev
 	}
-	m, err := r.disk.Stat(at.real)
+	dir, m, err := at.enter()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err == nil {
+		defer dir.Close()
 	}
 	f := &folder{path: at.path, real: at.real, trail: at.trail, ident: m.identity, since: changeTime(m.identity, r.now)}
 	if prev != nil && prev.ident == f.ident {
 		f.since = prev.since
 	}
-	f.fault = r.folderFault(f, m, err, outer)
+	f.fault = r.folderFault(&at, m, err, outer)
 	if f.fault == nil {
-		f.fault = r.fill(f, prev, d, append(outer[:len(outer):len(outer)], m.identity))
+		f.fault = r.folderOwner(&at, dir, m)
+	}
+	if f.fault == nil {
+		outer = append(outer[:len(outer):len(outer)], m.identity)
+		f.fault = r.fill(&opened{folder: f, dir: dir, prev: prev, dirt: d, outer: outer})
 	}
 	if f.fault != nil {
 		f.files, f.folders = nil, nil
@@ -227,41 +241,52 @@ func (r *reader) folder(prev *folder, at location, d *dirt, outer []identity) *f
 	return f.finish()
 }
 
+// enter opens the folder. Its state is that of what was opened.
+func (at *location) enter() (handle, meta, error) {
+	dir, err := at.open()
+	if err != nil {
+		return nil, meta{}, err
+	}
+	m, err := dir.Stat()
+	if err != nil {
+		dir.Close()
+	}
+	return dir, m, err
+}
+
 // folderFault says why a folder must not be read.
-func (r *reader) folderFault(f *folder, m meta, err error, outer []identity) *Problem {
-	p := &Problem{File: f.path}
+func (r *reader) folderFault(at *location, m meta, err error, outer []identity) *Problem {
+	p := &Problem{File: at.path}
 	object := [2]uint64{m.dev, m.ino}
 	r.times[object]++
 	switch {
+	case errors.Is(err, unix.ENOTDIR):
+		p.Reason = r.label(at.path, at.real) + " is not a folder"
 	case err != nil:
 		p.Reason = "the folder cannot be read: " + cause(err)
 		p.Hint = "its children are kept as they are"
-	case !m.mode.IsDir():
-		p.Reason = r.label(f.path, f.real) + " is not a folder"
 	case slices.ContainsFunc(outer, m.sameObject):
 		p.Reason, p.Hint = "the link leads back to a folder that it stands in", "remove the link"
-	case strings.Count(f.path, "/")+1 > maxFolderDepth:
+	case strings.Count(at.path, "/")+1 > maxFolderDepth:
 		p.Reason, p.Hint = "folders may be 32 levels deep at most, the child's name included", "move it up"
 	case r.times[object] > maxSame:
 		p.Reason, p.Hint = fmt.Sprintf("links bring this folder into the tree more than %d times", maxSame), "remove some of them"
 	case r.left <= 0:
 		p.Reason, p.Hint = fmt.Sprintf("there are more than %d files and folders; the rest is not read", maxTree), "move what is no manifest elsewhere"
 	default:
-		return r.folderOwner(f, m)
+		return nil
 	}
 	return p
 }
 
-// folderOwner refuses a folder in which others may put manifests.
-func (r *reader) folderOwner(f *folder, m meta) *Problem {
-	if !r.strict {
+// folderOwner refuses a folder in which others may put manifests, or which others may
+// exchange for another one.
+func (r *reader) folderOwner(at *location, dir handle, m meta) *Problem {
+	bad := at.bad
+	if bad == nil && !errors.As(r.judge(m, at.real, true, dir.ReadOnly), &bad) {
 		return nil
 	}
-	reason, hint, ok := ownerProblem(f.real, m, r.self, false)
-	if ok || r.disk.Guarded(f.real) {
-		return nil
-	}
-	return &Problem{File: f.path, Reason: reason, Hint: hint}
+	return distrusted(at.path, bad)
 }
 
 // joinPath is name in a folder of the tree.

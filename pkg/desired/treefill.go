@@ -6,23 +6,33 @@ import (
 	"slices"
 )
 
-// fill looks at what stands in f: at everything, if the folder is new or dirty as
-// a whole, else at what was touched and what waits for its time.
-func (r *reader) fill(f, prev *folder, d *dirt, outer []identity) *Problem {
-	if prev == nil || prev.fault != nil || !prev.ident.sameObject(f.ident) || d != nil && d.whole {
-		return r.fillWhole(f, prev, d, outer)
+// opened is a folder that is being looked at.
+type opened struct {
+	*folder
+	dir   handle
+	prev  *folder    // what the look before knew of it
+	dirt  *dirt      // what is to be looked at
+	outer []identity // the folder and those that it stands in
+}
+
+// fill looks at what stands in the folder: at everything, if it is new or dirty as a
+// whole, else at what was touched and what waits for its time.
+func (r *reader) fill(v *opened) *Problem {
+	if v.prev == nil || v.prev.fault != nil || !v.prev.ident.sameObject(v.ident) || v.dirt != nil && v.dirt.whole {
+		return r.fillWhole(v)
 	}
-	r.fillPart(f, prev, d, outer)
+	r.fillPart(v)
 	return nil
 }
 
-func (r *reader) fillWhole(f, prev *folder, d *dirt, outer []identity) *Problem {
-	entries, err := r.disk.List(f.real)
+func (r *reader) fillWhole(v *opened) *Problem {
+	f, prev := v.folder, v.prev
+	entries, err := v.dir.List()
 	if err != nil {
 		return &Problem{File: f.path, Reason: "the folder cannot be read: " + cause(err), Hint: "its children are kept as they are"}
 	}
 	for _, e := range entries {
-		x, sub := r.entry(f, prev, e, d, outer)
+		x, sub := r.entry(v, e)
 		if x != nil {
 			f.files = append(f.files, x)
 			r.left--
@@ -37,20 +47,21 @@ func (r *reader) fillWhole(f, prev *folder, d *dirt, outer []identity) *Problem 
 }
 
 // fillPart costs as much as what it looks at, and one copy of the folder's list.
-func (r *reader) fillPart(f, prev *folder, d *dirt, outer []identity) {
+func (r *reader) fillPart(v *opened) {
+	f, prev := v.folder, v.prev
 	f.files, f.folders = slices.Clone(prev.files), slices.Clone(prev.folders)
 	r.left -= prev.total - 1
-	for _, name := range partial(prev, d, r) {
+	for _, name := range partial(prev, v.dirt, r) {
 		if sub := prev.folder(name); sub != nil {
 			r.left += sub.total
 		}
 		e := dirEntry{name: name}
-		m, err := r.disk.Lstat(filepath.Join(f.real, name))
+		m, err := v.dir.Lstat(name)
 		var x *file
 		var sub *folder
 		if err == nil {
 			e.mode = m.mode.Type()
-			x, sub = r.entry(f, prev, e, d, outer)
+			x, sub = r.entry(v, e)
 		}
 		r.changed = r.changed || x == nil && prev.file(name) != nil || sub == nil && prev.folder(name) != nil
 		r.moved = r.moved || sub == nil && prev.folder(name) != nil
@@ -95,28 +106,29 @@ func lost[T any](old, now []T, name func(T) string) bool {
 }
 
 // entry looks at one name of a folder. It is a file, a folder, or nothing to us.
-func (r *reader) entry(f, prev *folder, e dirEntry, d *dirt, outer []identity) (*file, *folder) {
+func (r *reader) entry(v *opened, e dirEntry) (*file, *folder) {
 	if isHidden(e.name) {
 		return nil, nil
 	}
-	at := location{path: joinPath(f.path, e.name), real: filepath.Join(f.real, e.name)}
-	isLink := e.mode&fs.ModeSymlink != 0
-	var err error
-	if isLink {
-		at.real, at.trail, err = follow(r.disk, f.real, e.name)
-	}
 	if isManifest(e.name) {
-		return r.file(sighting{folder: f, name: e.name, at: at, prev: prev.file(e.name), lost: err, placed: d.placed(e.name)}), nil
+		return r.file(v, e.name), nil
 	}
-	if !isLink && !e.mode.IsDir() || err != nil {
-		return nil, nil
-	}
-	if isLink {
-		if m, err := r.disk.Stat(at.real); err != nil || !m.mode.IsDir() {
+	at := location{path: joinPath(v.path, e.name)}
+	switch {
+	case e.mode.IsDir():
+		at.real = filepath.Join(v.real, e.name)
+		at.open = func() (handle, error) { return v.dir.Folder(e.name) }
+	case e.mode&fs.ModeSymlink != 0:
+		s, err := r.follow(v.dir, v.real, e.name)
+		defer s.close()
+		if err != nil || s.name != "" {
 			return nil, nil
 		}
+		at.real, at.trail, at.bad, at.open = s.real, s.trail, s.bad, s.folder
+	default:
+		return nil, nil
 	}
-	return nil, r.folder(prev.folder(e.name), at, below(d, e.name), outer)
+	return nil, r.folder(v.prev.folder(e.name), at, below(v.dirt, e.name), v.outer)
 }
 
 // below is the dirt of a folder; one that was touched itself is dirty all through,
