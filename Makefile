@@ -3,7 +3,7 @@
 
 build: ; CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/reconciler ./cmd/reconciler
 
-run: build ; bin/reconciler run --manifests manifests --status status --state .reconciler
+run: build ; bin/reconciler run --manifests manifests --status status --state .reconciler $(if $(SUDO_USER),--manifests-owner $(SUDO_USER))
 
 test: ; hack/test
 

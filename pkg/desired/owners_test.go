@@ -84,6 +84,23 @@ func TestEveryHopToAManifestIsJudged(t *testing.T) {
 	}
 }
 
+func TestEveryFolderAboveTheRootIsJudged(t *testing.T) {
+	base, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	root := filepath.Join(base, "a/root")
+	write(t, root, "web.yaml", "name: web")
+	for _, above := range []string{"/", base, base + "/a"} {
+		s, foreign := wary(t, root)
+		foreign[above] = true
+
+		set := s.look()
+
+		if told := strings.Join(stallTexts(set), ""); len(leaves(set)) > 0 || !strings.Contains(told, above+" belongs to ") {
+			t.Errorf("%s belongs to a stranger: children %v, stalled because %q; want none, and who is to blame", above, leaves(set), told)
+		}
+	}
+}
+
 func stallTexts(set *Set) (all []string) {
 	for _, s := range set.Stalls {
 		all = append(all, s.Message)
@@ -112,13 +129,12 @@ func TestLinkThatIsTurnedDuringTheLookLeadsWhereItWasJudged(t *testing.T) {
 	s, _ := wary(t, root)
 	turned := 0
 	s.disk.(*spy).before = func(op, path string) error {
-		if (op == "read" || op == "list") && !strings.HasPrefix(path, root) {
+		if op == "open" && path == base+"/real/pay" {
 			turned++
 			must(t, os.Remove(base+"/way/middle"))
 			must(t, os.Symlink("../evil", base+"/way/middle"))
 			must(t, os.Rename(base+"/real", base+"/moved"))
 			must(t, os.Rename(base+"/evil", base+"/real"))
-			defer func() { s.disk.(*spy).before = nil }()
 		}
 		return nil
 	}
@@ -126,7 +142,7 @@ func TestLinkThatIsTurnedDuringTheLookLeadsWhereItWasJudged(t *testing.T) {
 	set := s.look()
 
 	if turned != 1 {
-		t.Fatalf("it was turned %d times, want once", turned)
+		t.Fatalf("it was turned %d times, want once: when the folder that was judged is about to be gone through", turned)
 	}
 	if e, ok := set.Get("pay/db"); !ok || len(e.Spec.Command) > 0 {
 		t.Errorf("pay/db is %v, %+v; want it as it was judged, without a command", ok, e.Spec)

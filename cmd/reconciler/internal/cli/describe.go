@@ -22,6 +22,7 @@ const describeLines = 10
 
 func (a *app) describeCommand() *cobra.Command {
 	var output string
+	var owners Owners
 	cmd := &cobra.Command{
 		Use:   "describe CHILD",
 		Short: "Show all that is known of one child, and why it is as it is",
@@ -47,15 +48,22 @@ variables are not shown.`,
 			if err != nil {
 				return err
 			}
-			return a.describe(cmd.Context(), names[0], r.State, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return a.describe(cmd.Context(), names[0], r.State, describeFlags{output, owners}, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
+	owners.add(cmd)
 	completeValues(cmd, "output", "text", "json", "yaml")
 	return cmd
 }
 
-func (a *app) describe(ctx context.Context, name string, runtime status.State, output string, out, messages io.Writer) error {
+// describeFlags are what describe was asked for.
+type describeFlags struct {
+	output string
+	owners Owners
+}
+
+func (a *app) describe(ctx context.Context, name string, runtime status.State, f describeFlags, out, messages io.Writer) error {
 	id, err := child.ParseID(name)
 	if err != nil {
 		return a.noSuchChild(name)
@@ -67,9 +75,9 @@ func (a *app) describe(ctx context.Context, name string, runtime status.State, o
 		return err
 	}
 	c = a.whole(ctx, []*status.Child{c})[0]
-	fields := a.effectiveSpec(id, messages)
-	if output != "text" {
-		return printDescription(out, output, description{Status: c, Why: why(c, runtime, a.Now())}, fields)
+	fields := a.effectiveSpec(id, f.owners, messages)
+	if f.output != "text" {
+		return printDescription(out, f.output, description{Status: c, Why: why(c, runtime, a.Now())}, fields)
 	}
 	var b strings.Builder
 	p := describer{out: &b, now: a.Now()}

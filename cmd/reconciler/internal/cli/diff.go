@@ -97,7 +97,7 @@ func (a *app) diff(dir string, f diffFlags, out, messages io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o := desired.Options{Root: dir, MaxRemovals: f.source.MaxRemovals, AllowEmpty: f.source.AllowEmpty, AnyOwner: f.anyOwner}
+	o := desired.Options{Root: dir, MaxRemovals: f.source.MaxRemovals, AllowEmpty: f.source.AllowEmpty, Owners: f.source.Owners, AnyOwner: f.anyOwner}
 	if f.from != "" {
 		if err := checkDirectory(dir); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (a *app) before(f diffFlags, messages io.Writer) ([]*child.Snapshot, error)
 	if err := checkDirectory(f.from); err != nil {
 		return nil, err
 	}
-	set, err := desired.Look(desired.Options{Root: f.from, AllowEmpty: true, AnyOwner: f.anyOwner})
+	set, err := desired.Look(desired.Options{Root: f.from, AllowEmpty: true, Owners: f.source.Owners, AnyOwner: f.anyOwner})
 	if err != nil {
 		return nil, err
 	}

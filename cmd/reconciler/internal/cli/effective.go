@@ -18,7 +18,7 @@ import (
 // effectiveSpec are the values that are in force for a child and who set them: of
 // the spec that the runtime holds, explained from the manifests of now. What hinders
 // that is said on messages; the rest is told all the same.
-func (a *app) effectiveSpec(id child.ID, messages io.Writer) []desired.FieldOrigin {
+func (a *app) effectiveSpec(id child.ID, owners Owners, messages io.Writer) []desired.FieldOrigin {
 	have, err := a.currentState()
 	if err != nil {
 		fmt.Fprintf(messages, "%v; the values are those of the manifests\n", err)
@@ -27,7 +27,7 @@ func (a *app) effectiveSpec(id child.ID, messages io.Writer) []desired.FieldOrig
 	if i := slices.IndexFunc(have, func(s *child.Snapshot) bool { return s.ID == id }); i >= 0 {
 		running, byRequest = have[i].Spec, have[i].Origin.ByRequest
 	}
-	set, err := wanted(a.Manifests, SourceFlags{}, have)
+	set, err := wanted(a.Manifests, SourceFlags{Owners: owners}, have)
 	if err != nil {
 		fmt.Fprintf(messages, "where the values come from is not known: %v\n", err)
 		set = &desired.Set{}

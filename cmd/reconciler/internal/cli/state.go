@@ -16,7 +16,7 @@ import (
 // wanted is what a directory of manifests declares, as the running reconciler
 // would see it that has these children.
 func wanted(dir string, f SourceFlags, have []*child.Snapshot) (*desired.Set, error) {
-	return look(desired.Options{Root: dir, MaxRemovals: f.MaxRemovals, AllowEmpty: f.AllowEmpty}, have)
+	return look(desired.Options{Root: dir, MaxRemovals: f.MaxRemovals, AllowEmpty: f.AllowEmpty, Owners: f.Owners}, have)
 }
 
 // look looks at a directory as a reconciler does that has these children.

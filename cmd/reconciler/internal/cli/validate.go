@@ -28,6 +28,7 @@ var validateOutputs = []string{"text", "json", "github", "sarif"}
 func (a *app) validateCommand() *cobra.Command {
 	var output string
 	var anyOwner bool
+	var owners Owners
 	cmd := &cobra.Command{
 		Use:   "validate [DIR...]",
 		Short: "List all problems of manifests with file, line and column",
@@ -46,22 +47,24 @@ The exit code is 0 without a problem and 1 with some.`,
 			if len(dirs) == 0 {
 				dirs = []string{a.Manifests}
 			}
-			return a.validate(dirs, anyOwner, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return a.validate(dirs, desired.Options{AnyOwner: anyOwner, Owners: owners}, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, github (annotations of a workflow) or sarif (2.1.0)")
 	cmd.Flags().BoolVar(&anyOwner, "any-owner", false, "as root, accept manifests that others may write: for a checkout in a pipeline")
+	owners.add(cmd)
 	completeValues(cmd, "output", validateOutputs...)
 	return cmd
 }
 
-func (a *app) validate(dirs []string, anyOwner bool, output string, out, messages io.Writer) error {
+func (a *app) validate(dirs []string, o desired.Options, output string, out, messages io.Writer) error {
 	problems, children := []desired.Problem{}, 0
 	for _, dir := range dirs {
 		if err := checkDirectory(dir); err != nil {
 			return err
 		}
-		set, err := desired.Look(desired.Options{Root: dir, AllowEmpty: true, AnyOwner: anyOwner})
+		o.Root, o.AllowEmpty = dir, true
+		set, err := desired.Look(o)
 		if err != nil {
 			return err
 		}

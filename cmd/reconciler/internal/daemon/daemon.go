@@ -165,7 +165,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	counted.metrics = d.metrics
 	d.source, err = desired.NewSource(desired.Options{
 		Root: d.dirs.Manifests, Rescan: d.config.Rescan,
-		MaxRemovals: d.config.Source.MaxRemovals, AllowEmpty: d.config.Source.AllowEmpty,
+		MaxRemovals: d.config.Source.MaxRemovals, AllowEmpty: d.config.Source.AllowEmpty, Owners: d.config.Source.Owners,
 		Last: lastSet(d.handle.Children()), Running: d.isRunning, Log: d.log.WithName("source"),
 	})
 	if err != nil {
