@@ -143,9 +143,16 @@ func (p *httpProbe) check(c *checker) {
 	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
 		if !headerName.MatchString(name) {
 			c.problem("headers."+safe(name), quoted(name)+" is not the name of a header", "use letters, digits and - only")
-		} else if strings.ContainsAny(p.Headers[name], "\r\n") {
-			c.problem("headers."+safe(name), "the value of a header has one line", "remove the line breaks")
+		} else if strings.IndexFunc(p.Headers[name], isControl) >= 0 {
+			c.problem("headers."+safe(name), "the value of a header has one line and no control characters", "remove the line breaks and the like")
 		}
+	}
+	if p.Path != nil {
+		checkPath(c, *p.Path)
+	}
+	checkHost(c, p.Host)
+	if p.UnixSocket != nil && len(*p.UnixSocket) > maxSocketPath {
+		c.problem("unix_socket", fmt.Sprintf("is %d bytes long; a socket has a path of at most %d", len(*p.UnixSocket), maxSocketPath), "listen at a shorter path (unix(7))")
 	}
 	if p.BodyMatch != nil {
 		checkRegexp(c, "body_match", *p.BodyMatch)

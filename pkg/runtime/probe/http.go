@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,15 +88,45 @@ func (w *web) look(ctx context.Context, probe *child.HTTPProbe, compile func(str
 	if err != nil {
 		return fmt.Errorf("body_match: %w", err)
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody))
-	if err != nil {
+	found, err := matchBody(answer.Body, pattern)
+	switch {
+	case found:
+		return nil
+	case err != nil:
 		return explainHTTP(err, timeout)
 	}
-	if !pattern.Match(body) {
-		return fmt.Errorf("status %d, but the body does not match %q", answer.StatusCode, probe.BodyMatch)
-	}
-	return nil
+	return fmt.Errorf("status %d, but the body does not match %q", answer.StatusCode, probe.BodyMatch)
 }
+
+// matchBody reads until what has come matches: an answer that goes on for ever, as a
+// stream of events does, is well once the text is there.
+func matchBody(body io.Reader, pattern *regexp.Regexp) (bool, error) {
+	text := make([]byte, 0, 4096)
+	looked := 0
+	for pieces := 0; len(text) < maxBody; pieces++ {
+		text = slices.Grow(text, 512)
+		n, err := body.Read(text[len(text):min(cap(text), maxBody)])
+		text = text[:len(text)+n]
+		if lookDue(pieces, len(text), looked) || err != nil {
+			looked = len(text)
+			if pattern.Match(text) {
+				return true, nil
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return pattern.Match(text), nil
+}
+
+// lookDue reports whether what has come is to be looked at: each of the first pieces
+// is, later ones once there is an eighth more than at the last look. So a server that
+// sends single bytes costs about 120 looks, not 65,536.
+func lookDue(pieces, have, looked int) bool { return pieces < 64 || have >= looked+looked/8 }
 
 // newRequest makes the request of a probe. A header Host is the host that the
 // server sees.
@@ -103,16 +134,24 @@ func newRequest(ctx context.Context, probe *child.HTTPProbe) (*http.Request, err
 	target := url.URL{Scheme: cmp.Or(probe.Scheme, "http"), Host: net.JoinHostPort(host(probe.Host), strconv.Itoa(probe.Port))}
 	if probe.UnixSocket != "" {
 		target.Host = cmp.Or(probe.Host, "localhost")
+		if strings.Contains(target.Host, ":") {
+			target.Host = "[" + target.Host + "]"
+		}
 		ctx = context.WithValue(ctx, socketKey{}, probe.UnixSocket)
 	}
-	where, err := url.Parse(cmp.Or(probe.Path, "/")) // it may have a query
-	if err != nil {
+	// The address is put together, not resolved as a reference: a path that begins
+	// with // names no other host, to which the headers would go.
+	path, query, _ := strings.Cut(cmp.Or(probe.Path, "/"), "?")
+	var err error
+	if target.Path, err = url.PathUnescape(path); err != nil {
 		return nil, fmt.Errorf("path: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, cmp.Or(probe.Method, http.MethodGet), target.ResolveReference(where).String(), nil)
+	target.RawPath, target.RawQuery = path, query
+	request, err := http.NewRequestWithContext(ctx, cmp.Or(probe.Method, http.MethodGet), "http://"+target.Host, nil)
 	if err != nil {
 		return nil, err
 	}
+	request.URL = &target
 	request.Header.Set("User-Agent", userAgent)
 	request.Header.Set("Accept", "*/*")
 	for name, value := range probe.Headers {
