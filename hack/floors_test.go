@@ -37,6 +37,7 @@ var floors = map[string]floor{
 	"internal/regular":        {others: []string{xsys}},
 	"hack/attacks":            {},
 	"hack/vulncheck":          {},
+	"hack/upgrade":            {},
 	"hack/mutate":             {ours: []string{"hack/internal/mutants", "internal/pidns"}},
 	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
 	"internal/crontab":        {others: []string{"github.com/netresearch/go-cron"}},

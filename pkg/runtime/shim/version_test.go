@@ -224,7 +224,9 @@ func TestTableOfALaterVersionIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	err := Serve(context.Background(), Config{StateDir: b.dir, CgroupParent: b.cgroup})
+	ctx, cancel := context.WithTimeout(t.Context(), patience/2)
+	defer cancel()
+	err := Serve(ctx, Config{StateDir: b.dir, CgroupParent: b.cgroup})
 
 	if err == nil || !strings.Contains(err.Error(), "a newer version wrote it (format 2, this one reads up to 1): the children run on") {
 		t.Errorf("Serve = %v, want that the table is too new", err)
