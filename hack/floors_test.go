@@ -42,6 +42,7 @@ var floors = map[string]floor{
 	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
 	"internal/crontab":        {others: []string{"github.com/netresearch/go-cron"}},
 	"internal/account":        {},
+	"internal/harmless":       {others: []string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml"}},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
 	"pkg/runtime/logs":        {ours: []string{"internal/regular", "pkg/runtime/child"}, others: []string{xsys}},

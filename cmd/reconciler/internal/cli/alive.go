@@ -25,7 +25,7 @@ func (a *app) warnIfDead(w io.Writer) (*status.Runtime, error) {
 		return nil, err
 	}
 	if notice := a.notice(r); notice != "" {
-		fmt.Fprintln(w, notice)
+		tell(w, "%s", notice)
 	}
 	return r, nil
 }
@@ -37,7 +37,7 @@ func (a *app) notice(r *status.Runtime) string {
 	switch {
 	case r.ExitReport != nil:
 		return fmt.Sprintf("The reconciler ended %s ago (%s: %s): this is how it left things. Start it with: %s",
-			humanDuration(now.Sub(r.ExitReport.CompletedAt)), r.State, clean(r.ExitReport.Reason), a.startCommand())
+			humanDuration(now.Sub(r.ExitReport.CompletedAt)), r.State, r.ExitReport.Reason, a.startCommand())
 	case !r.Alive(now) || a.refused():
 		return fmt.Sprintf("The reconciler (pid %d) was last seen %s ago and is taken for dead: this is how things were then. Start it with: %s",
 			r.PID, humanDuration(now.Sub(r.ObservedAt)), a.startCommand())

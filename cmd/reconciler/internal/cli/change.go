@@ -117,11 +117,11 @@ func explainedName(field string, s *child.Spec) string {
 // that does to what runs.
 func printChanges(all []change, out io.Writer) error {
 	for _, c := range all {
-		if _, err := fmt.Fprintln(out, clean(c.headline())); err != nil {
+		if err := tell(out, "%s", c.headline()); err != nil {
 			return err
 		}
 		for _, d := range c.Why {
-			if _, err := fmt.Fprintln(out, "    "+clean(d.String())); err != nil {
+			if err := tell(out, "    %s", d); err != nil {
 				return err
 			}
 		}

@@ -3,9 +3,12 @@ package cli
 import (
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 // The values of --color.
@@ -34,13 +37,13 @@ func (a *app) colours(w io.Writer) bool {
 }
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	f := harmless.File(w)
+	return f != nil && term.IsTerminal(int(f.Fd()))
 }
 
 // columns is how wide the terminal w is; 0 where it is none, or does not know.
 func columns(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
+	if f := harmless.File(w); f != nil {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return width
 		}
@@ -48,9 +51,11 @@ func columns(w io.Writer) int {
 	return 0
 }
 
+// The sequences of colours, see SGR in console_codes(4).
+const red, yellow, green, reset = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
+
 // paintPhase colours the words of a table that somebody should see first.
 func paintPhase(cell string) string {
-	const red, yellow, green, reset = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
 	switch cell {
 	case "Running", "Completed":
 		return green + cell + reset
@@ -60,4 +65,15 @@ func paintPhase(cell string) string {
 		return red + cell + reset
 	}
 	return cell
+}
+
+// marked is a way to paint whose sequences a harmless.Writer lets pass.
+func marked(paint func(string) string) func(string) string {
+	return func(cell string) string {
+		before, after, found := strings.Cut(paint(cell), cell)
+		if !found || before == "" {
+			return cell
+		}
+		return harmless.Own(before) + cell + harmless.Own(after)
+	}
 }

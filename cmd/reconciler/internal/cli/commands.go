@@ -103,7 +103,7 @@ func (a *app) commandAll(ctx context.Context, v commandVerb, f commandFlags, nam
 			}
 			outcomes = append(outcomes, o)
 			if f.output == "text" {
-				fmt.Fprintln(out, v.say(o))
+				tell(out, "%s", v.say(o))
 			}
 		}
 		if f.output == "json" {
@@ -168,9 +168,9 @@ func (v commandVerb) say(o control.Outcome) string {
 	}
 	switch {
 	case strings.HasPrefix(o.Message, text):
-		return fmt.Sprintf("%s: %s", o.ChildID, clean(o.Message))
+		return fmt.Sprintf("%s: %s", o.ChildID, o.Message)
 	case o.Message != "":
-		return fmt.Sprintf("%s: %s: %s", o.ChildID, text, clean(o.Message))
+		return fmt.Sprintf("%s: %s: %s", o.ChildID, text, o.Message)
 	}
 	return fmt.Sprintf("%s: %s", o.ChildID, text)
 }
@@ -206,7 +206,7 @@ func (f *failures) err(messages io.Writer) error {
 			code = Failed
 		}
 		if f.of > 1 {
-			fmt.Fprintf(messages, "reconciler: %v\n", err)
+			tell(messages, "reconciler: %v", err)
 		}
 	}
 	if f.of == 1 {

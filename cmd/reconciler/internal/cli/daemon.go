@@ -32,7 +32,7 @@ func (a *app) explained(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return withCode(TimedOut, "the reconciler did not answer in time")
 	case errors.As(err, &refused):
-		return &exitError{code: codeOf(refused), err: errors.New(clean(refused.Error()))}
+		return &exitError{code: codeOf(refused), err: errors.New(refused.Error())}
 	}
 	return err
 }

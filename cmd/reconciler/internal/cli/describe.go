@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 	"github.com/reconciler-dev/reconciler/pkg/status"
@@ -87,14 +88,13 @@ func (a *app) describe(ctx context.Context, name string, runtime status.State, f
 	p.effective(a.Manifests, fields)
 	p.exits(c.Exits)
 	if c.LastExit != nil {
-		p.list(fmt.Sprintf("Last lines of attempt %d, which ended", c.LastExit.Attempt), c.LastExit.LogTail)
+		p.lines(fmt.Sprintf("Last lines of attempt %d, which ended", c.LastExit.Attempt), c.LastExit.LogTail)
 	}
-	p.list("Last lines of its output", logs.Tail(a.logDir(id), describeLines))
+	p.lines("Last lines of its output", logs.Tail(a.logDir(id), describeLines))
 	if isSilenced(c) {
-		fmt.Fprintln(messages, withheldNotice)
+		tell(messages, withheldNotice)
 	}
-	_, err = io.WriteString(out, b.String())
-	return err
+	return write(out, b.String())
 }
 
 // describer writes the sections of one description; its writer cannot fail.
@@ -108,7 +108,7 @@ func (p describer) facts(c *status.Child) {
 	var rows [][]string
 	fact := func(name, value string) {
 		if value != "" {
-			rows = append(rows, []string{name + ":", clean(value)})
+			rows = append(rows, []string{name + ":", value})
 		}
 	}
 	fact("Child", string(c.ID))
@@ -216,7 +216,7 @@ func (p describer) conditions(of *status.Child) {
 	}
 	rows := [][]string{{"  TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"}}
 	for _, c := range of.Conditions {
-		rows = append(rows, []string{"  " + string(c.Type), c.Status, humanDuration(p.now.Sub(c.LastTransitionTime)), clean(c.Reason), clean(conditionMessage(of, c))})
+		rows = append(rows, []string{"  " + string(c.Type), c.Status, humanDuration(p.now.Sub(c.LastTransitionTime)), c.Reason, conditionMessage(of, c)})
 	}
 	p.out.WriteString("\nConditions:\n")
 	p.table(rows)
@@ -233,7 +233,7 @@ func (p describer) exits(all []status.Exit) {
 			ended = humanDuration(p.now.Sub(*e.FinishedAt)) + " ago"
 		}
 		rows = append(rows, []string{"  " + strconv.FormatUint(uint64(e.Attempt), 10), pidText(e.PID), string(e.Kind),
-			humanDuration(e.Duration.Duration()), ended, clean(e.Words.With(e.Reason))})
+			humanDuration(e.Duration.Duration()), ended, e.Words.With(e.Reason)})
 	}
 	p.out.WriteString("\nExits, the newest last:\n")
 	p.table(rows)
@@ -246,12 +246,22 @@ func (p describer) table(rows [][]string) {
 	}
 }
 
+// lines are a list of what a child printed. The bar keeps a line from being taken for
+// one of ours, and from being a command to the runner of a pipeline.
+func (p describer) lines(title string, printed []string) {
+	barred := make([]string, 0, len(printed))
+	for _, line := range printed {
+		barred = append(barred, "| "+line)
+	}
+	p.list(title, barred)
+}
+
 func (p describer) list(title string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
-	fmt.Fprintf(p.out, "\n%s:\n", title)
+	p.out.WriteString("\n" + harmless.Text(title) + ":\n")
 	for _, line := range lines {
-		fmt.Fprintf(p.out, "  %s\n", clean(line))
+		p.out.WriteString("  " + harmless.Text(line) + "\n")
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -110,14 +109,14 @@ func (a *app) diff(dir string, f diffFlags, out, messages io.Writer) error {
 	}
 	say(messages, dir, want)
 	for _, id := range reconcile.Protected(want, have) {
-		fmt.Fprintf(messages, "%s has no manifest any more and is kept: its last one said protect: true\n", id)
+		tell(messages, "%s has no manifest any more and is kept: its last one said protect: true", id)
 	}
 	all := changes(want, have, dir)
 	if err := printDiff(all, f.output, out); err != nil {
 		return err
 	}
 	if len(all) > 0 {
-		fmt.Fprintf(messages, "%s: %s\n", count(len(all), "child", "children"), summary(all))
+		tell(messages, "%s: %s", count(len(all), "child", "children"), summary(all))
 		return silently(diffSome)
 	}
 	return nil
@@ -151,10 +150,10 @@ func (a *app) before(f diffFlags, messages io.Writer) ([]*child.Snapshot, error)
 // say tells what keeps the directory from being followed to the letter.
 func say(messages io.Writer, dir string, set *desired.Set) {
 	for _, p := range located(dir, set.Problems) {
-		fmt.Fprintln(messages, clean(p.String()))
+		tell(messages, "%s", p)
 	}
 	for _, s := range set.Stalls {
-		fmt.Fprintf(messages, "%s: %s\n", s.Reason, clean(s.Message))
+		tell(messages, "%s: %s", s.Reason, s.Message)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"github.com/mattn/go-runewidth"
-	"sigs.k8s.io/yaml"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
@@ -21,7 +21,7 @@ import (
 func (a *app) effectiveSpec(id child.ID, owners Owners, messages io.Writer) []desired.FieldOrigin {
 	have, err := a.currentState()
 	if err != nil {
-		fmt.Fprintf(messages, "%v; the values are those of the manifests\n", err)
+		tell(messages, "%v; the values are those of the manifests", err)
 	}
 	running, byRequest := (*child.Spec)(nil), false
 	if i := slices.IndexFunc(have, func(s *child.Snapshot) bool { return s.ID == id }); i >= 0 {
@@ -29,7 +29,7 @@ func (a *app) effectiveSpec(id child.ID, owners Owners, messages io.Writer) []de
 	}
 	set, err := wanted(a.Manifests, SourceFlags{Owners: owners}, have)
 	if err != nil {
-		fmt.Fprintf(messages, "where the values come from is not known: %v\n", err)
+		tell(messages, "where the values come from is not known: %v", err)
 		set = &desired.Set{}
 	}
 	fields := set.Explain(id, running)
@@ -40,7 +40,7 @@ func (a *app) effectiveSpec(id child.ID, owners Owners, messages io.Writer) []de
 	}
 	for _, s := range set.Stalls {
 		if s.Reason == desired.StallEmptySource && len(fields) > 0 {
-			fmt.Fprintf(messages, "where the values come from is not known: %s: %s\n", a.Manifests, clean(s.Message))
+			tell(messages, "where the values come from is not known: %s: %s", a.Manifests, s.Message)
 		}
 	}
 	return fields
@@ -93,8 +93,8 @@ func (p describer) effective(dir string, all []desired.FieldOrigin) {
 	}
 	rows := [][]string{{"  FIELD", "VALUE", "FROM"}}
 	for _, o := range all {
-		value := runewidth.Truncate(clean(valueText(o.Value)), maxValue, "…")
-		rows = append(rows, []string{"  " + clean(o.Field), value, clean(originText(dir, o))})
+		value := runewidth.Truncate(harmless.Text(valueText(o.Value)), maxValue, "…")
+		rows = append(rows, []string{"  " + o.Field, value, originText(dir, o)})
 	}
 	p.out.WriteString("\nEffective spec:\n")
 	p.table(rows)
@@ -119,9 +119,5 @@ func printDescription(out io.Writer, output string, d description, fields []desi
 	if output == "json" {
 		return writeJSON(out, d)
 	}
-	text, err := yaml.Marshal(d)
-	if err == nil {
-		_, err = out.Write(text)
-	}
-	return err
+	return writeYAML(out, d)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
@@ -157,7 +158,7 @@ func TestWhyOfAFolderNamesWhatIsInTroubleInIt(t *testing.T) {
 
 func TestProgressStaysOnOneLineOfTheTerminal(t *testing.T) {
 	var out strings.Builder
-	p := &progress{w: &out, terminal: true, width: func() int { return 20 }}
+	p := &progress{w: harmless.NewWriter(&out), terminal: true, width: func() int { return 20 }}
 
 	p.say([]string{"web"}, []string{"web (3s left)", "payments/worker (4s left)"})
 

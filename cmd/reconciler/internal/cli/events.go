@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
 )
@@ -123,7 +124,7 @@ func (a *app) events(ctx context.Context, f eventsFlags, out, messages io.Writer
 		if !f.follow {
 			return withCode(NoDaemon, "no reconciler has run with the state directory %s (start one with: %s)", a.State, a.startCommand())
 		}
-		fmt.Fprintf(messages, "No reconciler has run with the state directory %s yet: waiting for one.\n", a.State)
+		tell(messages, "No reconciler has run with the state directory %s yet: waiting for one.", a.State)
 	}
 	p := &eventPrinter{out: bufio.NewWriter(out), messages: messages, json: f.output == "json", wide: f.output == "wide"}
 	p.table.w = p.out
@@ -142,8 +143,7 @@ func (a *app) events(ctx context.Context, f eventsFlags, out, messages io.Writer
 			return a.noSuchChild(name)
 		}
 	}
-	_, err = io.WriteString(messages, "No such event is on record.\n")
-	return err
+	return tell(messages, "No such event is on record.")
 }
 
 // eventOptions checks the flags.
@@ -262,18 +262,17 @@ func (p *eventPrinter) print(i journal.Item) error {
 	p.count++
 	switch {
 	case i.Missed != nil && !p.json:
-		_, err := fmt.Fprintf(p.messages, "%s: they were rotated away before they could be read\n", i.Missed)
+		err := tell(p.messages, "%s: they were rotated away before they could be read", i.Missed)
 		return errors.Join(err, p.flush())
 	case i.Missed == nil:
 		p.last = i.Sequence
 	}
 	if p.json {
-		_, err := p.out.Write(append(i.Line, '\n'))
-		return err
+		return write(p.out, string(harmless.JSON(i.Line))+"\n")
 	}
 	row := eventRow(&i.Entry)
 	if p.wide {
-		row = append(row, strconv.FormatUint(i.Sequence, 10), clean(i.CorrelationID))
+		row = append(row, strconv.FormatUint(i.Sequence, 10), i.CorrelationID)
 	}
 	p.rows = append(p.rows, row)
 	return nil
@@ -300,7 +299,7 @@ func (p *eventPrinter) flush() error {
 
 // eventRow is one event as the columns of a table.
 func eventRow(e *journal.Entry) []string {
-	row := []string{e.Time.Local().Format("2006-01-02 15:04:05.000"), string(e.ChildID), string(e.Type), whatHappened(e), clean(e.RequestedBy)}
+	row := []string{e.Time.Local().Format("2006-01-02 15:04:05.000"), string(e.ChildID), string(e.Type), whatHappened(e), e.RequestedBy}
 	for i, cell := range row {
 		if cell == "" {
 			row[i] = "-"
@@ -312,7 +311,7 @@ func eventRow(e *journal.Entry) []string {
 // whatHappened is an event in a few words.
 func whatHappened(e *journal.Entry) string {
 	var parts []string
-	add := func(format string, args ...any) { parts = append(parts, clean(fmt.Sprintf(format, args...))) }
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	switch {
 	case e.Command != nil && e.Command.Code != "":
 		add("%s refused (%s)", e.Command.Verb, e.Command.Code)

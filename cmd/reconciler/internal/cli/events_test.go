@@ -51,7 +51,7 @@ func TestEventsPrintATable(t *testing.T) {
 		"TIME                      CHILD             EVENT               WHAT HAPPENED                                BY",
 		at(time.Hour) + "   payments/worker   child_exited        attempt 2, pid 12; exit code 3; after 1s     -",
 		at(time.Hour) + "   payments/worker   backoff_scheduled   attempt 2; exit code 3; next start in 20ms   -",
-		at(0) + "   web               child_paused        no ·[31mneed                                 root",
+		at(0) + "   web               child_paused        no \\x1b[31mneed                              root",
 	}, "\n") + "\n"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 // The exit codes of the contract.
@@ -74,8 +76,14 @@ func Code(err error) int {
 }
 
 // Execute runs the command tree on args and returns the exit code. It is the one
-// place that prints an error.
+// place that prints an error. Whatever a verb writes to its output and error is made
+// harmless on the way.
 func Execute(ctx context.Context, root *cobra.Command, args []string) int {
+	out, errs := harmless.NewWriter(root.OutOrStdout()), harmless.NewWriter(root.ErrOrStderr())
+	defer out.Flush()
+	defer errs.Flush()
+	root.SetOut(out)
+	root.SetErr(errs)
 	root.SetArgs(append([]string{}, args...)) // with nil, cobra takes os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	report(root.ErrOrStderr(), cmd, err)
@@ -87,9 +95,11 @@ func report(w io.Writer, cmd *cobra.Command, err error) {
 	if err == nil || errors.As(err, &e) && e.err == nil {
 		return
 	}
-	fmt.Fprintf(w, "reconciler: %v\n", err)
+	for _, text := range errorLines(err) {
+		tell(w, "reconciler: %s", text)
+	}
 	if Code(err) == Usage && (e == nil || !e.wellUsed) {
-		fmt.Fprintf(w, "See '%s --help'.\n", cmd.CommandPath())
+		tell(w, "See '%s --help'.", cmd.CommandPath())
 	}
 }
 

@@ -95,8 +95,7 @@ func (a *app) get(ctx context.Context, names []string, f getFlags, out, messages
 		return err
 	}
 	if len(children) == 0 && len(missing) == 0 && p.isTable() {
-		_, err := io.WriteString(messages, "There are no children.\n")
-		return err
+		return tell(messages, "There are no children.")
 	}
 	if p.isWhole() {
 		children = a.whole(ctx, children)
@@ -187,7 +186,7 @@ func (p *childPrinter) lastExit(e *status.Exit) string {
 	if e == nil {
 		return "-"
 	}
-	text := clean(e.Words.With(e.Reason))
+	text := e.Words.With(e.Reason)
 	if e.FinishedAt != nil {
 		text += ", " + humanDuration(p.now().Sub(*e.FinishedAt)) + " ago"
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 )
@@ -18,14 +19,14 @@ type annotation struct {
 	file      string
 	line, col int // 0: not known
 	title     string
-	message   string
+	lines     []string // of the message
 }
 
 // String is the annotation on one line, whatever it holds.
 func (n annotation) String() string {
 	var properties []string
 	if n.file != "" {
-		properties = append(properties, "file="+property(filepath.ToSlash(fromHere(n.file))))
+		properties = append(properties, "file="+harmless.Property(filepath.ToSlash(fromHere(n.file))))
 	}
 	if n.line > 0 {
 		properties = append(properties, fmt.Sprintf("line=%d", n.line))
@@ -33,18 +34,8 @@ func (n annotation) String() string {
 	if n.col > 0 {
 		properties = append(properties, fmt.Sprintf("col=%d", n.col))
 	}
-	properties = append(properties, "title="+property(n.title))
-	return fmt.Sprintf("::%s %s::%s", n.level, strings.Join(properties, ","), message(n.message))
-}
-
-// message escapes as the runner unescapes: % and the ends of lines.
-func message(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
-}
-
-// property is message for what stands between commas and colons.
-func property(s string) string {
-	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(message(s))
+	properties = append(properties, "title="+harmless.Property(n.title))
+	return fmt.Sprintf("::%s %s::%s", n.level, strings.Join(properties, ","), harmless.GitHub(n.lines...))
 }
 
 // fromHere is a path below the working directory relative to it: annotations are
@@ -63,8 +54,8 @@ func fromHere(file string) string {
 
 func annotateProblems(problems []desired.Problem, out io.Writer) error {
 	for _, p := range problems {
-		n := annotation{level: "error", file: p.File, line: p.Line, col: p.Column, title: "manifest", message: clean(problemText(p))}
-		if _, err := fmt.Fprintln(out, n); err != nil {
+		n := annotation{level: "error", file: p.File, line: p.Line, col: p.Column, title: "manifest", lines: []string{problemText(p)}}
+		if err := write(out, n.String()+"\n"); err != nil {
 			return err
 		}
 	}
@@ -84,15 +75,14 @@ func annotateChanges(all []change, out io.Writer) error {
 		if c.Effect == effectRestart || c.Effect == effectStop {
 			n.level = "warning"
 		}
-		lines := []string{clean(c.headline())}
+		n.lines = []string{c.headline()}
 		for _, d := range c.Why {
-			lines = append(lines, clean(d.String()))
+			n.lines = append(n.lines, d.String())
 		}
 		if c.Verb == reconcile.Remove {
 			n.line = 0
 		}
-		n.message = strings.Join(lines, "\n")
-		if _, err := fmt.Fprintln(out, n); err != nil {
+		if err := write(out, n.String()+"\n"); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emicklei/dot"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
@@ -33,8 +34,7 @@ func (x *explainer) writeGraph(top child.ID, out io.Writer) error {
 		}
 	}
 	slices.SortFunc(shown, func(a, b *status.Child) int { return cmp.Compare(a.ID, b.ID) })
-	_, err := io.WriteString(out, g.draw(shown)+"\n")
-	return err
+	return write(out, g.draw(shown)+"\n")
 }
 
 func (g graph) draw(shown []*status.Child) string {
@@ -84,7 +84,7 @@ func edgeText(d status.Dependency) string {
 // label says what a child is, how long it waited for its start, and how long it
 // took to become ready.
 func (g graph) label(c *status.Child) string {
-	lines := []string{string(c.ID), string(c.Phase)}
+	lines := []string{string(c.ID), harmless.Text(string(c.Phase))}
 	switch {
 	case c.PendingSince != nil:
 		lines = append(lines, "waits for "+humanDuration(g.now.Sub(*c.PendingSince)))

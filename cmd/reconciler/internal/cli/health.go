@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -67,15 +66,14 @@ func printHealth(h control.Health, output string, quiet bool, out io.Writer) err
 	case quiet:
 		return nil
 	}
-	_, err := fmt.Fprintln(out, strings.Join(append([]string{"well"}, ill...), "; "))
-	return err
+	return tell(out, "%s", strings.Join(append([]string{"well"}, ill...), "; "))
 }
 
 func reasonOf(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return ": " + clean(reason)
+	return ": " + reason
 }
 
 // illness says, a phrase each, what is not as it should be. Not all of it makes a
@@ -96,10 +94,10 @@ func illness(h control.Health) []string {
 		ill = append(ill, "the shim cannot be reached"+reasonOf(h.ShimReason)+"; children run on")
 	}
 	for _, lack := range h.ShimLacks {
-		ill = append(ill, "the running shim is of an older version: it "+clean(lack))
+		ill = append(ill, "the running shim is of an older version: it "+lack)
 	}
 	if h.RecordsError != "" {
-		ill = append(ill, "changes cannot be recorded: "+clean(h.RecordsError))
+		ill = append(ill, "changes cannot be recorded: "+h.RecordsError)
 	}
 	return ill
 }

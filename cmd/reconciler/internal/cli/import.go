@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/importer"
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 const importExamples = `  # What would become of these programs?
@@ -93,7 +93,7 @@ func printManifests(all []*importer.Manifest, out io.Writer) error {
 		if i == 0 {
 			between = ""
 		}
-		if _, err := fmt.Fprintf(out, "%s# %s\n%s", between, m.File(), text); err != nil {
+		if err := write(out, between+"# "+harmless.Text(m.File())+"\n"+string(text)); err != nil {
 			return err
 		}
 	}
@@ -106,18 +106,18 @@ func reportImport(r *importer.Result, output string, messages io.Writer) error {
 	for _, m := range r.Manifests {
 		for _, note := range m.Notes {
 			note.Where = m.ID()
-			fmt.Fprintln(messages, clean(note.String()))
+			tell(messages, "%s", note)
 		}
 		n += len(m.Notes)
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintln(messages, clean(note.String()))
+		tell(messages, "%s", note)
 	}
 	where := ""
 	if output != "" {
 		where = " written below " + output
 	}
-	fmt.Fprintf(messages, "%s%s, %s\n", count(len(r.Manifests), "manifest"), where, count(n, "note"))
+	tell(messages, "%s%s, %s", count(len(r.Manifests), "manifest"), where, count(n, "note"))
 	if len(r.Manifests) == 0 {
 		return silently(Failed)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
@@ -30,10 +31,15 @@ const logsExamples = `  # All that worker printed, as far as it is kept
 func (a *app) logsCommand() *cobra.Command {
 	var o logs.Options
 	var since string
+	var raw bool
 	cmd := &cobra.Command{
 		Use:   "logs CHILD...",
 		Short: "Print the output of children",
 		Long: `Print the output of children, standard output and standard error as they came.
+
+On a terminal, what could command it is shown and not obeyed, colours included: a
+child must not be able to set its title or hide a line. --raw passes every byte on, as
+is done where standard output is a file or a pipe.
 
 Output is read from the state directory, so this works without a running reconciler
 and for a child that was removed. With several children each line begins with the
@@ -52,14 +58,23 @@ The lines of others have none: then whole attempts are shown, and it says so.`,
 				}
 				o.Since = t
 			}
-			return a.logs(cmd.Context(), names, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return a.logs(cmd.Context(), names, o, logsOut(cmd.OutOrStdout(), raw), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "go on with what is printed from now on")
 	cmd.Flags().IntVarP(&o.Tail, "tail", "n", 0, "print only the last `N` lines (0: all)")
 	cmd.Flags().StringVar(&since, "since", "", "only what was printed since a `TIME`: 10m, 2026-11-26T12:00:00Z, '2026-11-26 12:00:00', 2026-11-26")
+	cmd.Flags().BoolVar(&raw, "raw", false, "on a terminal too, print every byte as it is")
 	cmd.Flags().BoolVarP(&o.Previous, "previous", "p", false, "print what the attempt before the newest one printed")
 	return cmd
+}
+
+// logsOut is where the output of children goes: as it is, but for a terminal.
+func logsOut(w io.Writer, raw bool) io.Writer {
+	if out, ok := w.(*harmless.Writer); ok && (raw || !isTerminal(w)) {
+		return out.Raw()
+	}
+	return w
 }
 
 func (a *app) logs(ctx context.Context, names []string, o logs.Options, out, messages io.Writer) error {
@@ -86,15 +101,15 @@ func (a *app) logs(ctx context.Context, names []string, o logs.Options, out, mes
 // logsOf copies the output of one child.
 func (a *app) logsOf(ctx context.Context, id child.ID, o logs.Options, out, messages io.Writer) error {
 	o.Missed = func(n int64) {
-		fmt.Fprintf(messages, "%s: %d bytes of output were rotated away before they could be read\n", id, n)
+		tell(messages, "%s: %d bytes of output were rotated away before they could be read", id, n)
 	}
 	o.Untimed = func() {
-		fmt.Fprintf(messages, "%s: the lines have no times (logs: {timestamps: true} writes them), so some may be older\n", id)
+		tell(messages, "%s: the lines have no times (logs: {timestamps: true} writes them), so some may be older", id)
 	}
 	err := logs.Follow(ctx, a.logDir(id), o, out)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		fmt.Fprintf(messages, "%s has printed nothing\n", id)
+		tell(messages, "%s has printed nothing", id)
 		return nil
 	case errors.Is(err, logs.ErrNoPrevious):
 		return fmt.Errorf("%s: %w", id, err)

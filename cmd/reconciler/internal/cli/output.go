@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"k8s.io/client-go/util/jsonpath"
+
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 // outputs are the values of -o where children are printed.
@@ -60,13 +62,12 @@ func (t *template) print(w io.Writer, v any) error {
 		}
 		return fmt.Errorf("pick from the status: %w%s", err, hint)
 	}
-	_, err = b.WriteTo(w)
-	return err
+	return write(w, b.String())
 }
 
 // decoded is the JSON form of v as maps and slices. A number that is whole is an
 // int64, so that it reads 4711 and can be compared; a field that is null is
-// missing, so that it reads as nothing.
+// missing, so that it reads as nothing. A text is one line of text.
 func decoded(v any) (any, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -92,6 +93,8 @@ func plain(v any) any {
 		for i := range v {
 			v[i] = plain(v[i])
 		}
+	case string:
+		return harmless.Text(v)
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
 			return n

@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 	"time"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/usage"
 	"github.com/reconciler-dev/reconciler/pkg/status"
@@ -49,7 +45,7 @@ func (p *childPrinter) print(children []*status.Child) error {
 		return p.printTable(children)
 	case p.flags.output == "name":
 		for _, c := range children {
-			if _, err := fmt.Fprintln(p.out, c.ID); err != nil {
+			if err := tell(p.out, "%s", c.ID); err != nil {
 				return err
 			}
 		}
@@ -66,9 +62,9 @@ func (p *childPrinter) print(children []*status.Child) error {
 func (p *childPrinter) printChange(c *status.Child) error {
 	switch p.flags.output {
 	case "json":
-		return json.NewEncoder(p.out).Encode(c)
+		return writeJSONLine(p.out, c)
 	case "yaml":
-		if _, err := io.WriteString(p.out, "---\n"); err != nil {
+		if err := write(p.out, "---\n"); err != nil {
 			return err
 		}
 		return p.printValue(c)
@@ -79,8 +75,7 @@ func (p *childPrinter) printChange(c *status.Child) error {
 	if err := p.printValue(c); err != nil {
 		return err
 	}
-	_, err := io.WriteString(p.out, "\n")
-	return err
+	return write(p.out, "\n")
 }
 
 func (p *childPrinter) printTable(children []*status.Child) error {
@@ -110,20 +105,7 @@ func (p *childPrinter) printValue(v any) error {
 	case p.path != nil:
 		return p.path.print(p.out, v)
 	case p.flags.output == "yaml":
-		text, err := yaml.Marshal(v)
-		if err != nil {
-			return err
-		}
-		_, err = p.out.Write(text)
-		return err
+		return writeYAML(p.out, v)
 	}
 	return writeJSON(p.out, v)
-}
-
-// writeJSON is v indented, with characters such as < as they are.
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }

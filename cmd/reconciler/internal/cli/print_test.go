@@ -94,9 +94,3 @@ func TestATableIsCutToTheWidthOfItsTerminal(t *testing.T) {
 		t.Errorf("table = %q, want %q", out.String(), want)
 	}
 }
-
-func TestControlCharactersAreNotPassedOn(t *testing.T) {
-	if got, want := clean("a\x1b[2Jb\tc\u202e\n"), "a·[2Jb c··"; got != want {
-		t.Errorf("clean = %q, want %q", got, want)
-	}
-}

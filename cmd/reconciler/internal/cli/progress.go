@@ -3,11 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 // pollEvery is how often a verb that waits looks at the children.
@@ -24,8 +23,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer) *progress {
-	f, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), width: func() int { return columns(w) }}
+	return &progress{w: w, terminal: isTerminal(w), width: func() int { return columns(w) }}
 }
 
 // say tells for what is waited, a text each; names says whether that is news.
@@ -41,22 +39,25 @@ func (p *progress) say(names, texts []string) {
 	}
 	text := "waiting for " + strings.Join(texts, ", ")
 	if !p.terminal {
-		fmt.Fprintln(p.w, text)
+		tell(p.w, "%s", text)
 		return
 	}
 	if line := []rune(text); p.width() > 1 && len(line) >= p.width() {
 		text = string(line[:p.width()-2]) + "…" // two lines could not be taken away again
 	}
 	p.shown = true
-	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
+	write(p.w, clearLine+harmless.Text(text))
 }
 
 // done takes the line away that changes.
 func (p *progress) done() {
 	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		write(p.w, clearLine)
 	}
 }
+
+// clearLine takes away what stands on the line.
+var clearLine = harmless.Own("\r\x1b[K")
 
 // timeLeft is " (3s left)", or nothing without a deadline.
 func timeLeft(deadline *time.Time, now time.Time) string {

@@ -67,21 +67,18 @@ func printPass(p control.Pass, out io.Writer) error {
 	if len(done) == 0 {
 		done = []string{"nothing to do"}
 	}
-	if _, err := fmt.Fprintln(out, strings.Join(done, ", ")); err != nil {
+	if err := tell(out, "%s", strings.Join(done, ", ")); err != nil {
 		return err
 	}
-	var wrong []string
+	var wrong []error
 	for _, e := range p.Reconcile.Errors {
-		wrong = append(wrong, fmt.Sprintf("%s %s: %s", e.Action, e.ID, clean(e.Message)))
+		wrong = append(wrong, fmt.Errorf("%s %s: %s", e.Action, e.ID, e.Message))
 	}
 	for _, s := range p.Stalls {
-		wrong = append(wrong, s.Reason+": "+clean(s.Message))
+		wrong = append(wrong, fmt.Errorf("%s: %s", s.Reason, s.Message))
 	}
 	if len(p.Problems) > 0 {
-		wrong = append(wrong, "the manifests have "+count(len(p.Problems), "problem")+": see reconciler validate")
+		wrong = append(wrong, fmt.Errorf("the manifests have %s: see reconciler validate", count(len(p.Problems), "problem")))
 	}
-	if len(wrong) > 0 {
-		return errors.New(strings.Join(wrong, "\n"))
-	}
-	return nil
+	return errors.Join(wrong...)
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
 )
 
@@ -93,7 +94,7 @@ func sarif(problems []desired.Problem, version string) sarifLog {
 			at.Region = &sarifRegion{p.Line, p.Column}
 		}
 		run.Results = append(run.Results, sarifResult{
-			RuleID: sarifRuleID, Level: "error", Message: sarifText{clean(problemText(p))},
+			RuleID: sarifRuleID, Level: "error", Message: sarifText{harmless.Text(problemText(p))},
 			Locations: []sarifLocation{{at}},
 		})
 	}

@@ -43,8 +43,7 @@ or with "runtime" that of reconciler.json.`,
 				return err
 			}
 			b.WriteByte('\n')
-			_, err = b.WriteTo(cmd.OutOrStdout())
-			return err
+			return write(cmd.OutOrStdout(), b.String())
 		},
 	}
 }

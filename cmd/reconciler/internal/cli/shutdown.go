@@ -140,7 +140,7 @@ func printEnds(r *control.ShutdownReport, out io.Writer) error {
 	rows := [][]string{{"NAME", "OUTCOME", "REASON"}}
 	for _, e := range r.Children {
 		if e.Attempt > 0 || e.Status != "already_exited" {
-			rows = append(rows, []string{string(e.ID), e.Status, clean(endReason(e))})
+			rows = append(rows, []string{string(e.ID), e.Status, endReason(e)})
 		}
 	}
 	if len(rows) > 1 {
@@ -149,8 +149,7 @@ func printEnds(r *control.ShutdownReport, out io.Writer) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "All children are down after %s.\n", humanDuration(r.CompletedAt.Sub(r.StartedAt)))
-	return err
+	return tell(out, "All children are down after %s.", humanDuration(r.CompletedAt.Sub(r.StartedAt)))
 }
 
 func endReason(e status.ChildEnd) string {

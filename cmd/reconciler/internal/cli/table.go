@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/mattn/go-runewidth"
+
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 // gap separates two columns.
@@ -23,15 +25,18 @@ type tableWriter struct {
 func (a *app) newTable(w io.Writer) tableWriter {
 	t := tableWriter{w: w, limit: columns(w)}
 	if a.colours(w) {
-		t.paint = paintPhase
+		t.paint = marked(paintPhase)
 	}
 	return t
 }
 
 // print writes the rows, without blanks at the ends of lines.
 func (t *tableWriter) print(rows [][]string) error {
-	for _, row := range rows {
+	for r, row := range rows {
+		rows[r] = make([]string, len(row))
 		for i, cell := range row {
+			cell = harmless.Text(cell)
+			rows[r][i] = cell
 			if i == len(t.widths) {
 				t.widths = append(t.widths, 0)
 			}
@@ -42,8 +47,7 @@ func (t *tableWriter) print(rows [][]string) error {
 	for _, row := range rows {
 		b.WriteString(strings.TrimRight(t.line(row), " ") + "\n")
 	}
-	_, err := io.WriteString(t.w, b.String())
-	return err
+	return write(t.w, b.String())
 }
 
 func (t *tableWriter) line(row []string) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/usage"
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
@@ -67,7 +68,7 @@ Keys: c, m, r, a, n sort by cpu, memory, restarts, age and name; q ends it. With
 			if f.once || !isTerminal(out) {
 				return a.topOnce(cmd.Context(), f, out)
 			}
-			return a.topLive(cmd.Context(), f, os.Stdin, out)
+			return a.topLive(cmd.Context(), f, os.Stdin, harmless.File(out))
 		},
 	}
 	cmd.Flags().StringVar(&f.sort, "sort", "cpu", "`KEY` to sort by: cpu, mem, restarts, age or name")

@@ -132,7 +132,7 @@ func (m *topModel) screen() string {
 		panic("cli: a strings.Builder refused a table: " + err.Error())
 	}
 	if hidden > 0 {
-		fmt.Fprintf(&b, "and %d more", hidden)
+		b.WriteString(fmt.Sprintf("and %d more", hidden))
 	}
 	return b.String()
 }

@@ -129,7 +129,7 @@ func (n *node) rows(rows [][]string, name, below string) [][]string {
 	if n.Ready {
 		ready = "True"
 	}
-	rows = append(rows, []string{name, ready, string(n.Phase), restarts, clean(n.remark())})
+	rows = append(rows, []string{name, ready, string(n.Phase), restarts, n.remark()})
 	for i, c := range n.Children {
 		branch, next := "├─ ", "│  "
 		if i == len(n.Children)-1 {

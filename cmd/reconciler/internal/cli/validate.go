@@ -75,10 +75,10 @@ func (a *app) validate(dirs []string, o desired.Options, output string, out, mes
 		return err
 	}
 	if len(problems) > 0 {
-		fmt.Fprintf(messages, "%s in %s\n", count(len(problems), "problem"), directories(dirs))
+		tell(messages, "%s in %s", count(len(problems), "problem"), directories(dirs))
 		return silently(Failed)
 	}
-	fmt.Fprintf(messages, "%s in %s, no problems\n", count(children, "valid manifest"), directories(dirs))
+	tell(messages, "%s in %s, no problems", count(children, "valid manifest"), directories(dirs))
 	return nil
 }
 
@@ -105,7 +105,7 @@ func (a *app) printProblems(problems []desired.Problem, output string, out io.Wr
 		return printSARIF(problems, a.Version, out)
 	}
 	for _, p := range problems {
-		if _, err := fmt.Fprintln(out, clean(p.String())); err != nil {
+		if err := tell(out, "%s", p); err != nil {
 			return err
 		}
 	}

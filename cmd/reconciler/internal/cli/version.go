@@ -14,8 +14,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  reconciler version",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "reconciler", a.Version)
-			return err
+			return tell(cmd.OutOrStdout(), "reconciler %s", a.Version)
 		},
 	}
 }

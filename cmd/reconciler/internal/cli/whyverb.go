@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
@@ -63,39 +64,39 @@ func (a *app) why(ctx context.Context, name string, runtime *status.Runtime, out
 		return writeJSON(out, r)
 	}
 	if x.silenced {
-		fmt.Fprintln(messages, withheldNotice)
+		tell(messages, withheldNotice)
 	}
-	_, err = io.WriteString(out, chain(r))
-	return err
+	return write(out, chain(r))
 }
 
 // chain is a reason and those behind it as indented text: each line is the cause
 // of the one above it.
 func chain(r *reason) string {
 	var b strings.Builder
-	var write func(r *reason, indent string)
-	write = func(r *reason, indent string) {
+	line := func(format string, args ...any) { b.WriteString(harmless.Text(fmt.Sprintf(format, args...)) + "\n") }
+	var add func(r *reason, indent string)
+	add = func(r *reason, indent string) {
 		switch {
 		case len(r.Why) == 1:
-			fmt.Fprintf(&b, "%s%s: %s\n", indent, r.state(), clean(r.Why[0]))
+			line("%s%s: %s", indent, r.state(), r.Why[0])
 		case len(r.Why) == 0 && len(r.Because) == 0 && r.Ready:
-			fmt.Fprintf(&b, "%s%s: nothing is wrong\n", indent, r.state())
+			line("%s%s: nothing is wrong", indent, r.state())
 		default:
-			fmt.Fprintf(&b, "%s%s\n", indent, r.state())
+			line("%s%s", indent, r.state())
 			for _, why := range r.Why {
-				fmt.Fprintf(&b, "%s  - %s\n", indent, clean(why))
+				line("%s  - %s", indent, why)
 			}
 		}
 		if len(r.LogTail) > 0 {
-			fmt.Fprintf(&b, "%s  its last lines:\n", indent)
+			line("%s  its last lines:", indent)
 		}
-		for _, line := range r.LogTail {
-			fmt.Fprintf(&b, "%s    | %s\n", indent, clean(line))
+		for _, text := range r.LogTail {
+			line("%s    | %s", indent, text)
 		}
 		for _, next := range r.Because {
-			write(next, indent+"  ")
+			add(next, indent+"  ")
 		}
 	}
-	write(r, "")
+	add(r, "")
 	return b.String()
 }

@@ -8,15 +8,17 @@ import (
 	"golang.org/x/term"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 // newLog is the reconciler's own log on standard error: for people on a
-// terminal, one JSON object a line elsewhere.
+// terminal, one JSON object a line elsewhere. Names of files and words of children
+// are made harmless in both.
 func newLog(c cli.RunConfig) logr.Logger {
 	format := c.LogFormat
 	if format == cli.LogAuto {
 		format = cli.LogJSON
-		if f, ok := c.Stderr.(interface{ Fd() uintptr }); ok && term.IsTerminal(int(f.Fd())) {
+		if f := harmless.File(c.Stderr); f != nil && term.IsTerminal(int(f.Fd())) {
 			format = cli.LogText
 		}
 	}
@@ -31,6 +33,6 @@ func newLog(c cli.RunConfig) logr.Logger {
 		encoder = zapcore.NewConsoleEncoder(conf)
 	}
 	level := zapcore.Level(-c.Verbosity) // logr's V(1) is zap's level -1
-	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(c.Stderr)), level)
+	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(harmless.NewWriter(c.Stderr))), level)
 	return zapr.NewLogger(zap.New(core))
 }

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/reconciler-dev/reconciler/internal/harmless"
 )
 
 // Render is the manifest as a file: where it came from and what was not carried
@@ -29,12 +29,16 @@ func (m *Manifest) Render() ([]byte, error) {
 		return nil, fmt.Errorf("write the manifest %s: %w", m.ID(), err)
 	}
 	m.takeOut(&node)
+	harmless.Quote(&node)
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
 	if err := enc.Encode(&node); err != nil {
 		return nil, fmt.Errorf("write the manifest %s: %w", m.ID(), err)
 	}
-	return b.Bytes(), enc.Close()
+	if err := enc.Close(); err != nil {
+		return nil, err
+	}
+	return harmless.QuotedYAML(b.Bytes()), nil
 }
 
 // takeOut removes the fields that did not pass the check.
@@ -48,12 +52,5 @@ func (m *Manifest) takeOut(node *yaml.Node) {
 	node.Content = kept
 }
 
-// oneLine is text for a comment: what could end the line is a space.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(s, "?"))
-}
+// oneLine is text for a comment: nothing in it ends the line.
+func oneLine(s string) string { return harmless.Text(s) }
