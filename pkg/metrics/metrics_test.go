@@ -225,7 +225,9 @@ func TestCommandsActionsPassesAndProbesAreCounted(t *testing.T) {
 
 // full is a world in which every metric has a series.
 func full() *world {
-	w := newWorld(worker("web", child.Running))
+	web := worker("web", child.Running)
+	web.Spec.HealthCheck = &child.HealthCheck{Probe: child.Probe{Heartbeat: true}}
+	w := newWorld(web)
 	w.told(machine.Fact{Kind: machine.ChildAdded}, starting(1), machine.Fact{Kind: machine.ChildRunning}, machine.Fact{Kind: machine.ChildReady})
 	w.metrics.ObserveProbe("readiness", "success", time.Millisecond)
 	return w
@@ -297,5 +299,20 @@ func TestMoreScrapesThanAFewAreRefused(t *testing.T) {
 		if code := <-answers; code != http.StatusOK {
 			t.Errorf("a scrape within the limit is answered with %d", code)
 		}
+	}
+}
+
+func TestMessagesThatWereNotHeardAreCountedByWhoSentThem(t *testing.T) {
+	speaker, other := worker("web", child.Running), worker("job", child.Running)
+	speaker.Spec.Readiness = &child.Readiness{Probe: child.Probe{Notify: true}}
+	speaker.Said = child.Said{Refusals: 2, Foreign: 9000}
+
+	got := series(newWorld(speaker, other).scrape(t), "reconciler_child_notices_refused_total")
+
+	want := `reconciler_child_notices_refused_total{child="web",from="other"} 9000
+reconciler_child_notices_refused_total{child="web",from="own"} 2
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

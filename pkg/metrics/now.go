@@ -12,7 +12,10 @@ var (
 	readyDesc    = prometheus.NewDesc("reconciler_child_ready", "1 while the child is ready.", []string{"child"}, nil)
 	restartsDesc = prometheus.NewDesc("reconciler_child_restarts_total",
 		"Starts of the child after its first, by reason: how the attempt before ended, or \"requested\".", []string{"child", "reason"}, nil)
-	exitsDesc    = prometheus.NewDesc("reconciler_child_exits_total", "Ends of attempts of the child, by kind.", []string{"child", "kind"}, nil)
+	exitsDesc   = prometheus.NewDesc("reconciler_child_exits_total", "Ends of attempts of the child, by kind.", []string{"child", "kind"}, nil)
+	noticesDesc = prometheus.NewDesc("reconciler_child_notices_refused_total",
+		"Messages on the notify socket of the child's newest attempt that were not heard, by who sent them: the child itself (own) or another process (other).",
+		[]string{"child", "from"}, nil)
 	problemsDesc = prometheus.NewDesc("reconciler_manifest_problems", "Problems of the manifests, and of carrying them out.", nil, nil)
 	shimDesc     = prometheus.NewDesc("reconciler_shim_up", "1 while the process that owns the children's processes answers.", nil, nil)
 )
@@ -22,7 +25,7 @@ type now Metrics
 
 // Describe sends all descriptions that Collect may use.
 func (n *now) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{childrenDesc, upDesc, readyDesc, restartsDesc, exitsDesc, problemsDesc, shimDesc} {
+	for _, d := range []*prometheus.Desc{childrenDesc, upDesc, readyDesc, restartsDesc, exitsDesc, noticesDesc, problemsDesc, shimDesc} {
 		out <- d
 	}
 }
@@ -41,6 +44,10 @@ func (n *now) Collect(out chan<- prometheus.Metric) {
 		id := string(s.ID)
 		out <- gauge(upDesc, truth(s.Phase == child.Running || s.Phase == child.Stopping && s.PID > 0), id)
 		out <- gauge(readyDesc, truth(s.Ready), id)
+		if speaks(s.Spec) {
+			out <- prometheus.MustNewConstMetric(noticesDesc, prometheus.CounterValue, float64(s.Said.Refusals), id, "own")
+			out <- prometheus.MustNewConstMetric(noticesDesc, prometheus.CounterValue, float64(s.Said.Foreign), id, "other")
+		}
 		for _, metric := range n.countsOf(s.ID) {
 			out <- metric
 		}
@@ -50,6 +57,11 @@ func (n *now) Collect(out chan<- prometheus.Metric) {
 	}
 	out <- gauge(problemsDesc, float64(n.options.Problems()))
 	out <- gauge(shimDesc, truth(n.options.ShimUp()))
+}
+
+// speaks reports whether a child has a notify socket.
+func speaks(spec *child.Spec) bool {
+	return spec != nil && (spec.Readiness != nil && spec.Readiness.Notify || spec.HealthCheck != nil && spec.HealthCheck.Heartbeat)
 }
 
 // countsOf are the counters of one child. A child that is gone has none.

@@ -33,6 +33,6 @@ func notified(key child.Key, n shim.Notice) machine.Notified {
 	return machine.Notified{
 		Key: key, Ready: n.Ready, Heartbeat: n.Heartbeat, Broken: n.Broken, Every: n.Every,
 		Reloading: n.Reloading, Stopping: n.Stopping, Status: n.Status, Extend: n.Extend,
-		Errno: n.Errno, ExitStatus: n.ExitStatus, Refusals: n.Refusals, Refused: n.Refused,
+		Errno: n.Errno, ExitStatus: n.ExitStatus, Refusals: n.Refusals, Foreign: n.Foreign, Refused: n.Refused,
 	}
 }

@@ -9,8 +9,10 @@ type Said struct {
 	Errno      int    `json:"errno,omitempty"`
 	ExitStatus string `json:"exit_status,omitempty"`
 
-	// Refusals counts messages, or parts of them, that were not heard: of
-	// strangers, too long, not understood. Refused says why the last one was not.
+	// Refusals counts its own messages, or parts of them, that were not heard: too
+	// long, not understood. Foreign counts those of others. Refused says why the
+	// last one was not heard.
 	Refusals int   `json:"refusals,omitempty"`
+	Foreign  int   `json:"foreign,omitempty"`
 	Refused  Words `json:"refused,omitempty"`
 }

@@ -87,6 +87,8 @@ func (t *Tree) wake(s *state) (Instant, bool) {
 	consider(s.live.readiness.next)
 	consider(s.live.liveness.next)
 	consider(s.live.deadline)
+	consider(s.refusals.next)
+	consider(s.turns.next)
 	consider(t.limitDeadline(s))
 	if t.connected {
 		consider(s.live.runLimit)
@@ -142,6 +144,12 @@ func (t *Tree) due(s *state) {
 		t.ranTooLong(s)
 	}
 	t.probesDue(s)
+	if s.refusals.next.due(t.now) {
+		t.refusalsDue(s)
+	}
+	if s.turns.next.due(t.now) {
+		t.turnsDue(s)
+	}
 	if limit := t.limitDeadline(s); limit.due(t.now) {
 		t.forgetOldRestarts(s)
 	}

@@ -3,6 +3,7 @@ package machine
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
@@ -23,12 +24,13 @@ func (t *Tree) heard(s *state, ev Notified) {
 	if ev.ExitStatus != "" {
 		said.ExitStatus = ev.ExitStatus
 	}
-	switch {
-	case ev.Refusals > 0 && ev.Whole:
-		said.Refusals, said.Refused = ev.Refusals, child.Words(ev.Refused)
-	case ev.Refusals > 0:
-		said.Refusals, said.Refused = said.Refusals+ev.Refusals, child.Words(ev.Refused)
-		t.fact(s, NoticeRefused, "").Words = said.Refused
+	if n := ev.Refusals + ev.Foreign; n > 0 {
+		if said.Refused = child.Words(ev.Refused); ev.Whole {
+			said.Refusals, said.Foreign = ev.Refusals, ev.Foreign
+		} else {
+			said.Refusals, said.Foreign = said.Refusals+ev.Refusals, said.Foreign+ev.Foreign
+			t.notHeard(s, n, said.Refused)
+		}
 	}
 	if ev.Extend > 0 {
 		t.extend(s, ev)
@@ -39,20 +41,71 @@ func (t *Tree) heard(s *state, ev Notified) {
 }
 
 // NoticeRefused says that something on the notify socket of an attempt was not
-// heard.
+// heard: the first time at once, then at most once in refusedEvery, with a number.
 const NoticeRefused FactKind = "notice_refused"
+
+const refusedEvery = 10 * time.Minute
+
+// notHeard takes note that n messages were not heard. Whoever sends them, and how
+// many, is not ours to choose.
+func (t *Tree) notHeard(s *state, n int, why child.Words) {
+	if s.refusals.next.set {
+		s.refusals.untold, s.refusals.why = s.refusals.untold+n, why
+		return
+	}
+	reason := ""
+	if n > 1 {
+		reason = fmt.Sprintf("%d messages, the last", n)
+	}
+	t.fact(s, NoticeRefused, reason).Words = why
+	s.refusals.next = t.in(refusedEvery)
+}
+
+// refusals are those that were not told yet, and when they may be.
+type refusals struct {
+	untold int
+	why    child.Words // of the last
+	next   moment
+}
+
+func (t *Tree) refusalsDue(s *state) {
+	r := s.refusals
+	if s.refusals = (refusals{}); r.untold > 0 {
+		t.notHeard(s, r.untold, r.why)
+	}
+}
+
+// Whatever a child asks for by EXTEND_TIMEOUT_USEC= or WATCHDOG_USEC=, which may be
+// "for ever", one message gives it an hour at most. It may ask again and again for
+// becoming ready, as with systemd, because a child that starts is in nobody's way; a
+// stop, which others wait for, ends within an hour after its grace.
+const (
+	longestAsked = time.Hour
+	longestStop  = time.Hour
+	shortestBeat = 100 * time.Millisecond // WATCHDOG_USEC=1 would keep us busy
+)
 
 // extend gives an attempt more time for what it is doing: becoming ready, or
 // ending. It never shortens what it has.
 func (t *Tree) extend(s *state, ev Notified) {
-	longer := t.in(ev.Extend)
+	longer := t.in(min(ev.Extend, longestAsked))
 	if s.live.deadline.set {
 		s.live.deadline = later(s.live.deadline, longer)
 	}
 	if s.stop != nil && s.stop.stage == stopSignalled {
-		s.stop.deadline = later(s.stop.deadline, longer)
+		s.stop.deadline = later(s.stop.deadline, earlier(longer, s.stop.latest))
 	}
 	t.save(s)
+}
+
+// latestStop is until when a stop that begins now may be put off.
+func (t *Tree) latestStop(s *state) moment {
+	return t.in(s.spec.Shutdown.GracefulTimeout.Duration() + longestStop)
+}
+
+// asked is how far apart the heartbeats may be that an attempt asks for.
+func asked(every time.Duration) time.Duration {
+	return min(max(every, shortestBeat), longestAsked)
 }
 
 // lastWords adds to the reason of an exit what the attempt said about it.

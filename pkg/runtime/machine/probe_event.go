@@ -55,7 +55,8 @@ type Notified struct {
 	Extend              time.Duration // EXTEND_TIMEOUT_USEC=
 	Errno               int
 	ExitStatus          string
-	Refusals            int // messages, or parts of one, that were refused
+	Refusals            int // its own messages, or parts of one, that were refused
+	Foreign             int // messages of others
 	Refused             string
 
 	Whole bool // it is the sum of all that was said, not news

@@ -32,7 +32,7 @@ func (t *Tree) found(s *state, role child.ProbeRole, plan schedule, ev Probed) {
 		p.state.Failures++
 		p.state.Message, p.state.Words = ev.Message, ev.Words
 		if p.state.Failures == 1 {
-			t.fact(s, ProbeFailed, string(role)+": "+ev.Message).Words = ev.Words
+			t.turn(s, ProbeFailed, string(role)+": "+ev.Message, ev.Words)
 		}
 		if p.state.Failures >= plan.failures {
 			t.fails(s, role)
@@ -49,7 +49,7 @@ func (t *Tree) notFound(s *state, role child.ProbeRole, ev Probed) {
 	message := "could not be made: " + ev.Message
 	if p.state.Message != message || p.state.Words != ev.Words {
 		p.state.Message, p.state.Words = message, ev.Words
-		t.fact(s, ProbeFailed, string(role)+" "+message).Words = ev.Words
+		t.turn(s, ProbeFailed, string(role)+" "+message, ev.Words)
 	}
 	t.show(s, p)
 }
@@ -94,7 +94,7 @@ func (t *Tree) becomeNotReady(s *state, found child.ProbeState) {
 	}
 	t.blameReload(s, "it was not ready")
 	s.live.ready, s.live.readyAt = false, time.Time{}
-	t.fact(s, ChildNotReady, found.Message).Words = found.Words
+	t.turn(s, ChildNotReady, found.Message, found.Words)
 	t.save(s)
 }
 
@@ -146,7 +146,7 @@ func (t *Tree) notified(ev Notified) {
 	}
 	p := &s.live.liveness
 	if ev.Every > 0 {
-		p.every = ev.Every
+		p.every = asked(ev.Every)
 		t.save(s)
 	}
 	_, on := t.probes(s, child.LivenessRole)
@@ -161,7 +161,7 @@ func (t *Tree) notified(ev Notified) {
 		p.next = t.in(s.heartbeat(plan))
 		t.found(s, child.LivenessRole, plan, Probed{OK: true})
 	case on && ev.Every > 0:
-		p.next = t.in(ev.Every)
+		p.next = t.in(p.every)
 	}
 	t.lookAt(s)
 }

@@ -207,6 +207,7 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 		}
 	case stopSignalled:
 		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.GracefulTimeout.Duration())
+		s.stop.latest = t.latestStop(s)
 	case stopKilled:
 		s.stop.stage, s.stop.deadline = stage, t.momentOf(r.Stopping.Deadline, s.spec.Shutdown.AbortWait.Duration())
 	case stopGivenUp:

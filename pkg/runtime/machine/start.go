@@ -154,11 +154,16 @@ func (t *Tree) becomeReady(s *state) {
 	if s.live.ready || s.hook.role == child.PostStart {
 		return
 	}
+	again := s.live.wasReady
 	s.live.ready, s.live.wasReady = true, true
 	if s.live.readyAt.IsZero() {
 		s.live.readyAt = t.wall
 	}
-	t.fact(s, ChildReady, "")
+	if again {
+		t.turn(s, ChildReady, "", "")
+	} else {
+		t.fact(s, ChildReady, "") // of each attempt once, as its start is
+	}
 	t.save(s)
 }
 

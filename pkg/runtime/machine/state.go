@@ -62,6 +62,9 @@ type state struct {
 	observed   uint64                 // the manifest's generation that was acted on
 	updatedAt  time.Time
 
+	refusals refusals // of what was said on its notify socket
+	turns    turns    // how often it became ready and not ready
+
 	correlation string // what its facts belong to, see correlation.go
 	toldUsed    int    // the use of its restart limit that was told last
 
@@ -125,6 +128,13 @@ func (t *Tree) in(d time.Duration) moment {
 }
 
 func (m moment) due(now Instant) bool { return m.set && m.at <= now }
+
+func earlier(a, b moment) moment {
+	if b.set && b.at < a.at {
+		return b
+	}
+	return a
+}
 
 func later(a, b moment) moment {
 	if a.at > b.at {

@@ -26,6 +26,9 @@ type stop struct {
 	// unless mustEnd.
 	deadline moment
 
+	// latest is how far its child may put the deadline off: see extend.
+	latest moment
+
 	// sent says that a signal left the tree: a deadline that passes without a
 	// connection sends nothing. killedIn is the connection in which SIGKILL was
 	// sent last; 0: in none of this tree's.
@@ -112,6 +115,7 @@ func (t *Tree) requestStop(s *state) {
 		grace = later(s.stop.deadline, least)
 	}
 	s.stop.stage, s.stop.deadline = stopSignalled, grace
+	s.stop.latest = t.latestStop(s)
 	s.stopState = child.CancelDelivered
 	t.sendStop(s, stopSignal(s.spec))
 	t.save(s)

@@ -156,7 +156,13 @@ func saidText(s *child.Said) string {
 		parts = append(parts, "stopping")
 	}
 	if s.Refusals > 0 {
-		parts = append(parts, s.Refused.With(count(s.Refusals, "message")+" refused"))
+		parts = append(parts, count(s.Refusals, "message")+" refused")
+	}
+	if s.Foreign > 0 {
+		parts = append(parts, count(s.Foreign, "message")+" of others refused")
+	}
+	if s.Refusals+s.Foreign > 0 {
+		parts[len(parts)-1] = s.Refused.With(parts[len(parts)-1])
 	}
 	return strings.Join(parts, "; ")
 }
