@@ -58,8 +58,10 @@ func (f *Facts) Append(facts []machine.Fact, wall time.Time) error {
 // byOperator reports whether somebody gave a command and may rely on its being on
 // record. What the runtime does by itself, and what manifests say, is on disk
 // elsewhere or happens again.
-func byOperator(f machine.Fact) bool {
-	switch f.Cause.RequestedBy {
+func byOperator(f machine.Fact) bool { return fromOperator(f.Cause.RequestedBy) }
+
+func fromOperator(requestedBy string) bool {
+	switch requestedBy {
 	case "", "runtime", "manifest":
 		return false
 	}

@@ -97,7 +97,8 @@ func entryOf(f machine.Fact, sequence uint64, wall time.Time) Entry {
 // operator asked for, and what was told together with it, the loss of power too.
 type Facts struct {
 	dir     string
-	maxSize int64
+	maxSize int64    // of a file
+	maxKept int64    // of the commands of those that are gone
 	file    *os.File // the newest one
 	size    int64    // of what is acknowledged
 	next    uint64   // sequence number
@@ -111,7 +112,7 @@ type Facts struct {
 // OpenFacts continues the journal in dir, which it makes if it is missing. A
 // last line that was cut short by a kill is dropped; numbering goes on.
 func OpenFacts(dir string) (*Facts, error) {
-	f := &Facts{dir: dir, maxSize: factsMaxSize, next: 1}
+	f := &Facts{dir: dir, maxSize: factsMaxSize, maxKept: factsMaxSize, next: 1}
 	if err := f.open(); err != nil {
 		if f.file != nil {
 			_ = f.file.Close() // nothing was written to it
@@ -129,7 +130,10 @@ func (f *Facts) open() error {
 	if err != nil {
 		return err
 	}
-	if len(files) == 0 {
+	if len(files) == 0 { // it is another journal
+		if err := os.Remove(filepath.Join(f.dir, factsName(keptFile))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		return f.create()
 	}
 	first := files[len(files)-1]
@@ -206,15 +210,22 @@ func (f *Facts) create() error {
 	if err != nil {
 		return err
 	}
-	for _, first := range files[:max(0, len(files)-factsKept)] {
-		// One that cannot be deleted must not stop the journal; the next
-		// rotation tries again.
-		_ = os.Remove(filepath.Join(f.dir, factsName(first)))
+	for i, first := range files[:max(0, len(files)-factsKept)] {
+		// One whose commands cannot be kept, or that cannot be deleted, must not stop
+		// the journal; the next rotation tries again.
+		if f.keepCommands(first) == nil || len(files)-i > 2*factsKept {
+			_ = os.Remove(filepath.Join(f.dir, factsName(first)))
+		}
 	}
 	return nil
 }
 
-func factsName(first uint64) string { return fmt.Sprintf("%020d%s", first, factsExt) }
+func factsName(first uint64) string {
+	if first == keptFile {
+		return "commands" + factsExt
+	}
+	return fmt.Sprintf("%020d%s", first, factsExt)
+}
 
 // factFiles are the first numbers of the journal's files, oldest first. A
 // missing directory has none.

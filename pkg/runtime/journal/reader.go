@@ -22,6 +22,11 @@ type reader struct {
 	least uint64    // lower numbers are passed over
 	want  uint64    // the next number; 0: whichever comes first
 
+	// Of what is kept of files that are gone, nobody who began at the beginning needs
+	// to hear what is missing between. It is told from this number on: where the
+	// first file that was whole begins.
+	whole uint64
+
 	file   *os.File // nil before the first
 	first  uint64   // the number in its name
 	lines  *bufio.Reader
@@ -106,18 +111,21 @@ func (r *reader) take(line []byte) (Item, bool) {
 	}
 	if e.Time.Before(r.since) {
 		r.least = e.Sequence + 1
-		r.want = 0
+		r.want, r.whole = 0, 0
 		return Item{}, false
 	}
-	i, from := Item{Entry: e, Line: line}, r.want
+	i, from := Item{Entry: e, Line: line}, max(r.want, r.whole)
 	if from > 0 && e.Sequence > from {
 		// A failed write that was undone under us may have moved the lines.
-		if r.looked != from && r.seek(0) == nil {
+		if r.first != keptFile && r.looked != from && r.seek(0) == nil {
 			r.looked = from
 			return Item{}, false
 		}
 		r.held = &Item{Entry: e, Line: line}
 		i = missing(from, e.Sequence-1)
+	}
+	if e.Sequence >= r.whole {
+		r.whole = 0
 	}
 	r.since, r.want = time.Time{}, e.Sequence+1
 	return i, true
@@ -172,7 +180,17 @@ func (r *reader) begin(files []uint64) uint64 {
 			return files[i]
 		}
 	}
-	return files[0]
+	first := files[0]
+	if first <= r.least || !r.since.IsZero() && begunBefore(filepath.Join(r.dir, factsName(first)), r.since) {
+		return first
+	}
+	if _, err := os.Lstat(filepath.Join(r.dir, factsName(keptFile))); err != nil {
+		return first
+	}
+	if r.want == 0 {
+		r.whole = first
+	}
+	return keptFile
 }
 
 // begunBefore reports whether the first entry of a file is older than t.
