@@ -31,6 +31,9 @@ import (
 
 // Shim is the hidden verb that owns the processes of one state directory.
 func Shim(ctx context.Context, stateDir string) error {
+	if err := keepMemory(); err != nil {
+		return err
+	}
 	dir, err := filepath.Abs(stateDir)
 	if err != nil {
 		return err
@@ -44,7 +47,10 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 	cleanProcess()
 	d := &daemon{config: c, begun: time.Now()}
 	d.log = newLog(c)
-	var err error
+	err := keepMemory()
+	if err != nil {
+		return err
+	}
 	if d.dirs, err = checkDirs(c.Dirs); err != nil {
 		return err
 	}
