@@ -70,6 +70,13 @@ const (
 	// NotifyPath: each child that uses sd_notify has a socket with a path, to which
 	// its user and root can send, and nobody else.
 	NotifyPath Capability = "notify_path"
+
+	// CleanStart: a start begins from the state that docs/manifest.md names, whatever
+	// the shim has inherited.
+	CleanStart Capability = "clean_start"
+
+	// RegularFiles: nothing is opened in the place of a child's program but a file.
+	RegularFiles Capability = "regular_files"
 )
 
 // capabilities are those of this program's shim, with what a shim without one
@@ -80,6 +87,8 @@ var capabilities = []struct {
 }{
 	{VersionedTable, "takes a table that a newer version wrote for one of its own"},
 	{NotifyPath, "listens to its children at abstract sockets, to which every user of the machine can send"},
+	{CleanStart, "gives children the signals, umask and limits that the reconciler had when it started the shim"},
+	{RegularFiles, "opens the program of a child before each start, whatever a link in its place leads to"},
 }
 
 func ownCapabilities() []Capability {
