@@ -39,6 +39,7 @@ type FieldOrigin struct {
 	Role       string          `json:"role,omitempty"`       // which role
 	File       string          `json:"file,omitempty"`       // relative to the manifests directory
 	Line       int             `json:"line,omitempty"`       // from 1; 0 where it is not known
+	Column     int             `json:"-"`                    // from 1; 0 where it is not known
 }
 
 // Explain tells of every field of a child that has a value where that came from,
@@ -155,7 +156,7 @@ func (x *explaining) source(o FieldOrigin, path, name string) FieldOrigin {
 	if m := x.made.document; m != nil {
 		if at, ok := writtenAt(reflect.ValueOf(m.fields), path, name); ok {
 			o.Source, o.File = FromManifest, m.File
-			o.Line, _ = m.Position(at)
+			o.Line, o.Column = m.Position(at)
 			return o
 		}
 	}
@@ -165,7 +166,7 @@ func (x *explaining) source(o FieldOrigin, path, name string) FieldOrigin {
 		}
 		if at, ok := writtenAt(reflect.ValueOf(*above.fields.Defaults), path, name); ok {
 			o.Source, o.File, o.Supervisor = FromFolder, above.File, supervisorAt(x.id, i)
-			o.Line, _ = above.Position("defaults." + at)
+			o.Line, o.Column = above.Position("defaults." + at)
 			return o
 		}
 	}

@@ -52,9 +52,9 @@ func fromHere(file string) string {
 	return rel
 }
 
-func annotateProblems(problems []desired.Problem, out io.Writer) error {
-	for _, p := range problems {
-		n := annotation{level: "error", file: p.File, line: p.Line, col: p.Column, title: "manifest", lines: []string{problemText(p)}}
+func annotateProblems(all []finding, out io.Writer) error {
+	for _, p := range all {
+		n := annotation{level: p.level(), file: p.File, line: p.Line, col: p.Column, title: "manifest", lines: []string{problemText(p.Problem)}}
 		if err := write(out, n.String()+"\n"); err != nil {
 			return err
 		}

@@ -210,7 +210,7 @@ func TestValidateWritesSARIF(t *testing.T) {
 
 func TestSARIFWithoutAProblemHasAnEmptyListOfResults(t *testing.T) {
 	log := sarif(nil, "v0")
-	whole := sarif([]desired.Problem{{File: "/elsewhere/a.yaml", Reason: "too large"}}, "v0").Runs[0].Results[0].Locations[0].Physical
+	whole := sarif(findings([]desired.Problem{{File: "/elsewhere/a.yaml", Reason: "too large"}}, nil), "v0").Runs[0].Results[0].Locations[0].Physical
 
 	if log.Runs[0].Results == nil {
 		t.Error("results are null; GitHub wants an empty list to close old alerts")

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/reconciler-dev/reconciler/internal/harmless"
-	"github.com/reconciler-dev/reconciler/pkg/desired"
 )
 
 // The types of this file are the part of SARIF 2.1.0 (OASIS) that a list of
@@ -79,7 +78,7 @@ const (
 )
 
 // sarif is a list of problems for code scanning. version is that of this program.
-func sarif(problems []desired.Problem, version string) sarifLog {
+func sarif(all []finding, version string) sarifLog {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
 			Name: "reconciler", Version: version,
@@ -88,13 +87,13 @@ func sarif(problems []desired.Problem, version string) sarifLog {
 		ColumnKind: "unicodeCodePoints",
 		Results:    []sarifResult{},
 	}
-	for _, p := range problems {
+	for _, p := range all {
 		at := sarifPhysical{Artifact: sarifArtifact{fileURI(p.File)}}
 		if p.Line > 0 {
 			at.Region = &sarifRegion{p.Line, p.Column}
 		}
 		run.Results = append(run.Results, sarifResult{
-			RuleID: sarifRuleID, Level: "error", Message: sarifText{harmless.Text(problemText(p))},
+			RuleID: sarifRuleID, Level: p.level(), Message: sarifText{harmless.Text(problemText(p.Problem))},
 			Locations: []sarifLocation{{at}},
 		})
 	}
@@ -111,6 +110,6 @@ func fileURI(file string) string {
 	return u.String()
 }
 
-func printSARIF(problems []desired.Problem, version string, out io.Writer) error {
-	return writeJSON(out, sarif(problems, version))
+func printSARIF(all []finding, version string, out io.Writer) error {
+	return writeJSON(out, sarif(all, version))
 }

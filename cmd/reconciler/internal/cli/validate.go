@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/internal/account"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
 )
 
@@ -35,7 +37,10 @@ func (a *app) validateCommand() *cobra.Command {
 		Long: `List all problems of the manifests of one or more directories, the --manifests
 directory unless some are named. It needs no running reconciler and changes nothing.
 
-The exit code is 0 without a problem and 1 with some.`,
+It warns of users and groups that this machine does not know, and of variables that
+pass to no child: the manifests may be for another machine.
+
+The exit code is 0 without a problem and 1 with some; a warning is none.`,
 		Example: validateExamples,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -47,7 +52,7 @@ The exit code is 0 without a problem and 1 with some.`,
 			if len(dirs) == 0 {
 				dirs = []string{a.Manifests}
 			}
-			return a.validate(dirs, desired.Options{AnyOwner: anyOwner, Owners: owners}, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return a.validate(cmd.Context(), dirs, desired.Options{AnyOwner: anyOwner, Owners: owners}, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, github (annotations of a workflow) or sarif (2.1.0)")
@@ -57,8 +62,8 @@ The exit code is 0 without a problem and 1 with some.`,
 	return cmd
 }
 
-func (a *app) validate(dirs []string, o desired.Options, output string, out, messages io.Writer) error {
-	problems, children := []desired.Problem{}, 0
+func (a *app) validate(ctx context.Context, dirs []string, o desired.Options, output string, out, messages io.Writer) error {
+	problems, warned, children := []desired.Problem{}, []desired.Problem{}, 0
 	for _, dir := range dirs {
 		if err := checkDirectory(dir); err != nil {
 			return err
@@ -69,16 +74,21 @@ func (a *app) validate(dirs []string, o desired.Options, output string, out, mes
 			return err
 		}
 		problems = append(problems, located(dir, set.Problems)...)
+		warned = append(warned, located(dir, warnings(ctx, set, account.Database{}))...)
 		children += countChildren(set)
 	}
-	if err := a.printProblems(problems, output, out); err != nil {
+	if err := a.printProblems(problems, warned, output, out); err != nil {
 		return err
 	}
 	if len(problems) > 0 {
 		tell(messages, "%s in %s", count(len(problems), "problem"), directories(dirs))
 		return silently(Failed)
 	}
-	tell(messages, "%s in %s, no problems", count(children, "valid manifest"), directories(dirs))
+	found := "no problems"
+	if len(warned) > 0 {
+		found += ", " + count(len(warned), "warning")
+	}
+	tell(messages, "%s in %s, %s", count(children, "valid manifest"), directories(dirs), found)
 	return nil
 }
 
@@ -95,17 +105,22 @@ func located(dir string, problems []desired.Problem) []desired.Problem {
 // locate is a file of a manifests directory as it can be opened from here.
 func locate(dir, file string) string { return filepath.Join(dir, filepath.FromSlash(file)) }
 
-func (a *app) printProblems(problems []desired.Problem, output string, out io.Writer) error {
+func (a *app) printProblems(problems, warned []desired.Problem, output string, out io.Writer) error {
 	switch output {
 	case "json":
-		return writeJSON(out, problems)
+		return writeJSON(out, findings(problems, warned))
 	case "github":
-		return annotateProblems(problems, out)
+		return annotateProblems(findings(problems, warned), out)
 	case "sarif":
-		return printSARIF(problems, a.Version, out)
+		return printSARIF(findings(problems, warned), a.Version, out)
 	}
 	for _, p := range problems {
 		if err := tell(out, "%s", p); err != nil {
+			return err
+		}
+	}
+	for _, w := range warned {
+		if err := tell(out, "%s", warningText(w)); err != nil {
 			return err
 		}
 	}
