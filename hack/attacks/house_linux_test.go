@@ -222,7 +222,14 @@ func (m *messages) String() string {
 // at the end of the test.
 func (h *house) daemon(flags ...string) *daemon {
 	h.t.Helper()
+	return h.daemonIn(nil, flags...)
+}
+
+// daemonIn is daemon with more in the environment of root.
+func (h *house) daemonIn(env []string, flags ...string) *daemon {
+	h.t.Helper()
 	d := &daemon{h: h, cmd: as(0, exec.Command(program(), append(append([]string{"run"}, h.flags()...), flags...)...))}
+	d.cmd.Env = append(d.cmd.Env, env...)
 	d.cmd.Stderr = &d.messages
 	h.do(d.cmd.Start())
 	h.t.Cleanup(d.stop)

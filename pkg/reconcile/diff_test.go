@@ -64,6 +64,19 @@ func TestDiffNamesTheFieldsAsTheManifestDoes(t *testing.T) {
 	}
 }
 
+// Both were the whole environment once: an upgrade finds the one where the other is
+// in force, and restarts nothing.
+func TestAWholeEnvironmentThatSomebodyAsksForIsALiveChangeOfItsField(t *testing.T) {
+	silent := specOf(t, `{"inherit_environment":true,"run_as":{"user":"app"}}`)
+	said := specOf(t, `{"inherit_environment":true,"run_as":{"user":"app"},"whole_environment":true}`)
+
+	got := Diff(silent, said)
+
+	if len(got) != 1 || got[0].String() != "inherit_environment: none -> true (live)" {
+		t.Errorf("differences = %v, want one of inherit_environment that is live", got)
+	}
+}
+
 func TestDiffIsEmptyExactlyWhenTheHashesAreEqual(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := drawSpec(t, "a"), drawSpec(t, "a")
