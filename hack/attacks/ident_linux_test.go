@@ -90,6 +90,11 @@ func TestAChildOfANumberGetsNoGroupOfRootOrByChance(t *testing.T) {
 	if !strings.Contains(named.Out, "Groups: 4000000002\n") {
 		t.Errorf("a user and a group: %+v, want this group only", named)
 	}
+	h.manifest("seen", "name: seen\ncommand: [sleep, \"1000\"]\nrun_as: {user: 4000000001, group: 4000000002}\n")
+	h.running("seen")
+	if got := h.reconciler("describe", "seen"); !strings.Contains(got.Out, "uid 4000000001, gid 4000000002\n") {
+		t.Errorf("describe does not say whom a child runs as: %+v", got)
+	}
 	if out := h.reconciler("logs", "alone").Out; strings.Contains(out, "Uid:") {
 		t.Errorf("a number without a group ran:\n%s", out)
 	}

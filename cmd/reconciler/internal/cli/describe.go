@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/usage"
 	"github.com/reconciler-dev/reconciler/internal/harmless"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
@@ -119,6 +120,9 @@ func (p describer) facts(c *status.Child) {
 	fact("Operation", string(c.Operation))
 	if c.Kind != child.Supervisor {
 		fact("Process", p.processText(c))
+		if c.PID != nil {
+			fact("Runs as", usage.Credentials(*c.PID))
+		}
 		fact("Ready", p.readyText(c))
 		fact("Readiness", p.probeText(c.Health.Readiness))
 		fact("Liveness", p.probeText(c.Health.Liveness))
