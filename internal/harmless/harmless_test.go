@@ -124,6 +124,17 @@ func TestWriterLetsPassOnlyWhatIsMarked(t *testing.T) {
 	}
 }
 
+func TestAMarkThatSomebodyElseMadeIsNone(t *testing.T) {
+	forged := strings.Replace(Own("\x1b[31m"), marker[1:], strings.Repeat("A", len(marker)-1), 1)
+	var b bytes.Buffer
+
+	_, err := NewWriter(&b).Write([]byte(forged + "red\n"))
+
+	if err != nil || hasControls(b.String()) || !strings.HasSuffix(b.String(), "\\x1b[31mred\n") {
+		t.Errorf("written: %q, %v", b.String(), err)
+	}
+}
+
 func TestFlushWritesWhatNeverBecameWhole(t *testing.T) {
 	for _, text := range []string{"x\xe2\x82", "x" + marker[:5], "x" + marker + "\x05ab"} {
 		var b bytes.Buffer

@@ -46,7 +46,7 @@ func TestATerminalIsShownWhatAChildPrintedAndObeysItOnlyIfAskedTo(t *testing.T) 
 		screen, tty := terminal(t)
 		w := logsOut(harmless.NewWriter(tty), raw)
 
-		if _, err := io.WriteString(w, "a\x1b[31mb"); err != nil {
+		if _, err := io.WriteString(w, "a\x1b[31mb and enough for every answer"); err != nil {
 			t.Fatal(err)
 		}
 
