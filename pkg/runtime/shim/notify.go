@@ -23,7 +23,7 @@ const (
 	// are read in a hush: those that are heard cost the brain something, those of
 	// strangers only the look at them. A child that says more waits at its full
 	// socket, so that others have their turn.
-	noticesATurn   = 64
+	noticesATurn   = 256
 	strangersATurn = 512
 	hush           = 50 * time.Millisecond
 

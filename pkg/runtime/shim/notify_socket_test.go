@@ -425,3 +425,26 @@ func TestFolderThatAnotherUserMadeIsPassedOver(t *testing.T) {
 		t.Errorf("it is left behind: %v", err)
 	}
 }
+
+func TestSenderMustBeTheUserOfTheChildOrRoot(t *testing.T) {
+	self, err := openProcess(os.Getpid())
+	if err != nil {
+		t.Skipf("this process is init of its namespace: %v", err)
+	}
+	defer self.close()
+	a := &attempt{stage: running, mine: true, proc: self, ear: ear{address: &address{UID: 1000}}}
+	a.PID = self.pid
+	for _, row := range []struct {
+		uid   uint32
+		heard bool
+	}{{1000, true}, {0, true}, {1001, false}, {testuser.Nobody, false}} {
+		why := (&server{}).speaksFor(a, datagram{pid: self.pid, uid: row.uid, pidfd: -1})
+
+		if (why == "") != row.heard {
+			t.Errorf("user %d: %q", row.uid, why)
+		}
+	}
+	if why := (&server{}).speaksFor(a, datagram{uid: 1000, pidfd: -1}); why == "" {
+		t.Error("a process that cannot be seen from here is heard")
+	}
+}
