@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Own is the policy for what belongs to this process: its state, its sockets, its
@@ -13,13 +14,31 @@ import (
 // group may write, so that a umask of 0002 is no reason to refuse.
 func Own() Policy {
 	euid := uint32(os.Geteuid())
-	p := Policy{Unmapped: unmapped()}
+	p := Policy{Unmapped: hidden()}
 	if euid == 0 {
 		return p
 	}
 	p.Owners = []uint32{euid}
 	if gid, ok := PrivateGroup(euid); ok {
 		p.Groups = []uint32{gid}
+	}
+	return p
+}
+
+// hidden is asked once: a process stays in its user namespace.
+var hidden = sync.OnceValue(unmapped)
+
+// Obey is the policy of root for what it is told to run, and for all that such a thing
+// is made of: root wrote it, or one of the owners, who with that are as good as root. A
+// mount that is read-only excuses modes, as those of a ConfigMap's volume are. (Who is
+// not root obeys itself and root; what it runs it could run anyway.)
+func Obey(owners []uint32) Policy {
+	p := Own().Also(owners...)
+	p.ReadOnly = true
+	for _, uid := range owners {
+		if gid, ok := PrivateGroup(uid); ok {
+			p.Groups = append(p.Groups, gid)
+		}
 	}
 	return p
 }

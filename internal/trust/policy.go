@@ -25,6 +25,12 @@ type Policy struct {
 	// namespace does not know, the owner of / among them. Who it is cannot be seen
 	// from inside; whoever owns / outside can do anything to us anyway. Zero is none.
 	Unmapped uint32
+
+	// LinksOnly judges nothing but links, for what is read on behalf of somebody else:
+	// a link of one who is not trusted may lead to his own and nowhere else. It is the
+	// rule of fs.protected_symlinks (proc_sys_fs(5)), in every folder: without it he
+	// has us read, and tell him, what he may not read himself.
+	LinksOnly bool
 }
 
 // node is what the rule looks at of a thing on the way.

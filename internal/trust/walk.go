@@ -98,8 +98,16 @@ type walker struct {
 	found Found
 	way   bool // the last folder is judged as one on the way
 
+	turned []turned // with Policy.LinksOnly: the links that others may turn
+
 	// makes says that folders which are not there are made; nil: they are missing.
 	makes func(at int, name string) error
+}
+
+// turned is a link that its owner, who is not trusted, may turn elsewhere.
+type turned struct {
+	path string
+	by   uint32
 }
 
 func (w *walker) close() { _ = unix.Close(w.at) }
@@ -125,6 +133,21 @@ func (w *walker) walk() error {
 		if err != nil {
 			w.close()
 			return err
+		}
+	}
+	if err := w.judgeTurned(); err != nil {
+		w.close()
+		return err
+	}
+	return nil
+}
+
+// judgeTurned lets a link of a stranger lead to what is his.
+func (w *walker) judgeTurned() error {
+	for _, t := range w.turned {
+		if to := w.found.Stat.Uid; to != t.by {
+			reason := fmt.Sprintf("is a link of %s and leads to a file of %s, %s", userName(t.by), userName(to), w.found.Path)
+			return &Error{Path: w.asked, Hop: t.path, Owner: t.by, Other: true, Reason: reason, Remedy: "chown -h root " + shellWord(t.path)}
 		}
 	}
 	return nil
@@ -171,7 +194,9 @@ func (w *walker) step(name string, rest []string) ([]string, error) {
 	case dir:
 		return rest, w.enter(name, path, len(rest) == 0)
 	case link:
-		if err := w.p.verdict(n, w.asked, path); err != nil {
+		if w.p.LinksOnly && !w.p.owner(n) {
+			w.turned = append(w.turned, turned{path, n.uid})
+		} else if err := w.p.verdict(n, w.asked, path); err != nil {
 			return nil, err
 		}
 		return w.follow(name, path, rest)
@@ -264,7 +289,7 @@ func (w *walker) open(path string, flags int) (*os.File, error) {
 // verdict is judge as an error; hop is the thing that is judged.
 func (p Policy) verdict(n node, path, hop string) error {
 	reason, remedy := p.judge(n)
-	if reason == "" {
+	if reason == "" || p.LinksOnly {
 		return nil
 	}
 	if remedy != "" {

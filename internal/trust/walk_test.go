@@ -233,3 +233,28 @@ func TestAFileInThePlaceOfAFolderStays(t *testing.T) {
 		t.Errorf("MakeDir of a file = %v, want ENOTDIR", err)
 	}
 }
+
+func TestLinkOfAStrangerLeadsToHisOwnAlone(t *testing.T) {
+	asRoot(t)
+	root := tree(t, "theirs/own", "roots")
+	must(t,
+		os.Chown(filepath.Join(root, "theirs"), stranger, stranger), os.Chown(filepath.Join(root, "theirs/own"), stranger, stranger),
+		os.Symlink("own", filepath.Join(root, "theirs/to-own")), os.Lchown(filepath.Join(root, "theirs/to-own"), stranger, stranger),
+		os.Symlink("../roots", filepath.Join(root, "theirs/to-roots")), os.Lchown(filepath.Join(root, "theirs/to-roots"), stranger, stranger),
+		os.Symlink("theirs/own", filepath.Join(root, "of-root")),
+		os.Symlink("to-own", filepath.Join(root, "theirs/twice")), os.Lchown(filepath.Join(root, "theirs/twice"), stranger-1, stranger),
+	)
+	p := Own()
+	p.LinksOnly = true
+
+	for name, ok := range map[string]bool{"theirs/own": true, "theirs/to-own": true, "of-root": true, "theirs/to-roots": false, "theirs/twice": false} {
+		f, err := p.Open(filepath.Join(root, name), unix.O_RDONLY)
+		if err == nil {
+			f.Close()
+		}
+
+		if (err == nil) != ok {
+			t.Errorf("%s: %v, want it opened: %v", name, err, ok)
+		}
+	}
+}

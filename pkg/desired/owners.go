@@ -18,13 +18,7 @@ func obeyed(owners []uint32, anyOwner bool) *trust.Policy {
 	if os.Geteuid() != 0 || anyOwner {
 		return nil
 	}
-	p := trust.Own().Also(owners...)
-	p.ReadOnly = true
-	for _, uid := range owners {
-		if gid, ok := trust.PrivateGroup(uid); ok {
-			p.Groups = append(p.Groups, gid)
-		}
-	}
+	p := trust.Obey(owners)
 	return &p
 }
 

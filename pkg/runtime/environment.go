@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/reconciler-dev/reconciler/internal/account"
-	"github.com/reconciler-dev/reconciler/internal/regular"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
@@ -35,7 +34,7 @@ func (h Host) environment(s machine.Start, who identity) ([]string, error) {
 		vars["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}
 	for _, file := range s.Spec.EnvFiles {
-		if err := readEnvFile(absolute(h.WorkingDir, file), vars); err != nil {
+		if err := h.readEnvFile(absolute(h.WorkingDir, file), who.staysRoot(), vars); err != nil {
 			return nil, fmt.Errorf("env_files: %w", err)
 		}
 	}
@@ -103,8 +102,8 @@ func valueOf(env []string, name string) string {
 // readEnvFile adds the KEY=value lines of file. Empty lines and lines that begin
 // with # are skipped; a value may stand in one pair of single or double quotes;
 // nothing is expanded. An error never shows a value: it may be a secret.
-func readEnvFile(file string, vars map[string]string) error {
-	data, err := regular.Read(file, regular.Follow, maxEnvFile)
+func (h Host) readEnvFile(file string, root bool, vars map[string]string) error {
+	data, err := h.readEnvText(file, root)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,8 @@ func plainFile(path string) watched {
 	}
 }
 
-func secretFile(dir, key string) watched {
+func (h Host) secretFile(key string) watched {
+	dir := h.SecretsDir
 	return watched{
 		path: filepath.Join(dir, key),
 		stat: func() (fs.FileInfo, error) { return statSecret(dir, key) },
@@ -120,7 +121,7 @@ func secretFile(dir, key string) watched {
 			if err != nil {
 				return nil, err
 			}
-			value, err := readSecret(dir, key)
+			value, err := h.readSecret(key)
 			if err != nil {
 				return nil, err
 			}
@@ -136,11 +137,11 @@ func (p *ShimProcesses) Files(spec *child.Spec) []child.FileHash {
 	var of []watched
 	if p.host.SecretsDir != "" {
 		for _, key := range secretKeys(spec) {
-			of = append(of, secretFile(p.host.SecretsDir, key))
+			of = append(of, p.host.secretFile(key))
 		}
 	}
 	for _, f := range spec.EnvFiles {
-		of = append(of, plainFile(absolute(p.host.WorkingDir, f)))
+		of = append(of, p.host.envFile(absolute(p.host.WorkingDir, f), saysRoot(spec)))
 	}
 	if spec.Reload != nil {
 		for _, f := range spec.Reload.Files {
@@ -206,6 +207,10 @@ func copyFile(to io.Writer, path string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return copyOpen(to, f)
+}
+
+func copyOpen(to io.Writer, f *os.File) (fs.FileInfo, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -34,6 +34,9 @@ type Host struct {
 	// file of its key. It must be absolute; empty: there are none.
 	SecretsDir string
 
+	// Owners are users whom a reconciler of root obeys beside root: see obey.go.
+	Owners []uint32
+
 	// accounts is where users and groups are looked up.
 	accounts account.Database
 }
@@ -59,7 +62,7 @@ func (h Host) launch(ctx context.Context, s machine.Start) (shim.Launch, error) 
 	if err != nil {
 		return shim.Launch{}, err
 	}
-	path, args, err := h.command(s, dir, valueOf(env, "PATH"))
+	path, args, err := h.command(s, dir, valueOf(env, "PATH"), who)
 	if err != nil {
 		return shim.Launch{}, err
 	}
@@ -75,8 +78,8 @@ func logPolicy(l child.Logs) logs.Policy {
 }
 
 // command is the executable and the argument list of a child, or of what runs
-// beside it.
-func (h Host) command(s machine.Start, dir, path string) (string, []string, error) {
+// beside it. What is looked up is judged, see obey.go.
+func (h Host) command(s machine.Start, dir, path string, who identity) (string, []string, error) {
 	id, declared := s.Key.ID, s.Spec.Command
 	if s.Key.Role != child.Main {
 		declared = s.Command
@@ -85,24 +88,57 @@ func (h Host) command(s machine.Start, dir, path string) (string, []string, erro
 	if len(args) == 0 {
 		args = []string{id.Name()}
 		if own := filepath.Join(h.BinDir, id.Name()); h.BinDir != "" && isExecutable(own) == nil {
-			return own, args, nil
+			return own, args, inCommand(args[0], h.checkOwn(own, who))
 		}
 	}
 	name := args[0]
 	if strings.ContainsRune(name, '/') {
 		file := absolute(dir, name)
-		return file, args, startable(file)
-	}
-	for _, folder := range filepath.SplitList(path) {
-		file := filepath.Join(absolute(dir, folder), name)
-		if isExecutable(file) == nil {
-			return file, args, nil
+		err := startable(file)
+		if err == nil && !filepath.IsAbs(name) {
+			err = inCommand(name, h.checkExecutable(file, who))
 		}
+		return file, args, err
 	}
-	if len(declared) == 0 {
+	file, refused := h.inPath(name, dir, path, who)
+	switch {
+	case file != "":
+		return file, args, nil
+	case refused != nil && shownPath(s.Spec, path) == path:
+		return "", nil, inCommand(name, refused)
+	case refused != nil: // where that is, is part of the secret
+		return "", nil, fmt.Errorf("command %s: what PATH=%s has of it could have been written by others, and the child is root", name, shownPath(s.Spec, path))
+	case len(declared) == 0:
 		return "", nil, fmt.Errorf("no command: the manifest has none, and there is no executable %q in %s or in PATH=%s", name, h.BinDir, shownPath(s.Spec, path))
 	}
 	return "", nil, fmt.Errorf("command %q: no such executable in PATH=%s", name, shownPath(s.Spec, path))
+}
+
+// inPath looks an executable up. One that is refused is as good as not there, so that
+// who may write into a folder of PATH hides none of the others; refused says why the
+// first one was, if there is no other.
+func (h Host) inPath(name, dir, path string, who identity) (file string, refused error) {
+	for _, folder := range filepath.SplitList(path) {
+		file := filepath.Join(absolute(dir, folder), name)
+		if isExecutable(file) != nil {
+			continue
+		}
+		err := h.checkExecutable(file, who)
+		if err == nil {
+			return file, nil
+		}
+		if refused == nil {
+			refused = err
+		}
+	}
+	return "", refused
+}
+
+func inCommand(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("command %s: %w", name, err)
 }
 
 // startable says in words of the manifest why file cannot be executed.

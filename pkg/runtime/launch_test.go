@@ -80,7 +80,7 @@ func TestWhatCannotStartSaysWhyAndWhatToDo(t *testing.T) {
 		"a file as directory":         {child.Spec{WorkingDir: "plain.txt"}, "not a directory"},
 		"an unknown user":             {child.Spec{RunAs: &child.RunAs{User: "nobody-of-that-name"}}, "run_as.user: no user"},
 		"an unknown group":            {child.Spec{RunAs: &child.RunAs{Group: "no-group-of-that-name"}}, "run_as.group: no group"},
-		"an env file that is missing": {child.Spec{Command: []string{"x"}, EnvFiles: []string{"gone.env"}}, "env_files: open " + dir + "/gone.env"},
+		"an env file that is missing": {child.Spec{Command: []string{"x"}, EnvFiles: []string{"gone.env"}}, dir + "/gone.env: no such file or directory"},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestEnvFileErrorNeverShowsTheValue(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	err := readEnvFile(filepath.Join(dir, "bad.env"), map[string]string{})
+	err := Host{}.readEnvFile(filepath.Join(dir, "bad.env"), true, map[string]string{})
 
 	if err == nil || !strings.Contains(err.Error(), "bad.env:2") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error = %v, want file and line and no content", err)

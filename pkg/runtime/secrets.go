@@ -38,7 +38,7 @@ func (h Host) variable(spec *child.Spec, v child.EnvVar) (value string, set bool
 	if !declared {
 		return "", false, fmt.Errorf("environment: %s is no secret that is declared for variable %s", v.SecretRef, v.Name)
 	}
-	value, err = readSecret(h.SecretsDir, s.Key)
+	value, err = h.readSecret(s.Key)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err == nil:
@@ -72,10 +72,11 @@ func secretKeys(spec *child.Spec) []string {
 	return slices.Compact(keys)
 }
 
-// readSecret reads the file key of dir. Links are followed as long as they stay in
-// dir, as those of a mounted Secret do. Newlines at the end are no part of the
+// readSecret reads the file key of SecretsDir. Links are followed as long as they stay
+// in it, as those of a mounted Secret do. Newlines at the end are no part of the
 // secret, as in "$(cat FILE)".
-func readSecret(dir, key string) (string, error) {
+func (h Host) readSecret(key string) (string, error) {
+	dir := h.SecretsDir
 	if dir == "" {
 		return "", errNoSecretsDir
 	}
@@ -91,6 +92,9 @@ func readSecret(dir, key string) (string, error) {
 	defer f.Close()
 	path := filepath.Join(dir, key)
 	if err := checkSecret(f, path); err != nil {
+		return "", err
+	}
+	if err := h.checkSecretOwner(f, path); err != nil {
 		return "", err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
