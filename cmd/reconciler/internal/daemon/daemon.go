@@ -14,7 +14,6 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
-	"github.com/reconciler-dev/reconciler/internal/trust"
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/control/server"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
@@ -54,7 +53,7 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 	if d.dirs, err = checkDirs(c.Dirs); err != nil {
 		return err
 	}
-	if err := makeDirs(d.dirs, trust.Own()); err != nil {
+	if err := makeDirs(d.dirs, ownersOfWay(c.Source.Owners)); err != nil {
 		return err
 	}
 	me := Holder{PID: os.Getpid(), StartedAt: d.begun.UTC(), Manifests: d.dirs.Manifests, Status: d.dirs.Status}

@@ -50,6 +50,35 @@ func TestDirectoriesOfAnotherUserAreNotUsed(t *testing.T) {
 	}
 }
 
+// TestInAFolderOfAnOwnerOfManifestsOnlyOurDirectoriesAreUsed is sudo make run in
+// one's own clone, and then with what an earlier run without sudo left.
+func TestInAFolderOfAnOwnerOfManifestsOnlyOurDirectoriesAreUsed(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	clone := t.TempDir()
+	dirs := cli.Dirs{State: filepath.Join(clone, "state"), Status: filepath.Join(clone, "status")}
+	if err := os.Chown(clone, testuser.Nobody, testuser.Nobody); err != nil {
+		t.Fatal(err)
+	}
+	owners := ownersOfWay(cli.Owners{testuser.Nobody})
+
+	refused := makeDirs(dirs, ownersOfWay(nil))
+	made := makeDirs(dirs, owners)
+	err := os.Chown(dirs.State, testuser.Nobody, testuser.Nobody)
+	theirs := makeDirs(dirs, owners)
+
+	if refused == nil || !strings.Contains(refused.Error(), "or trust this user with --manifests-owner nobody, or choose another --state") {
+		t.Errorf("nobody is trusted: %v; want the ways out", refused)
+	}
+	if made != nil || err != nil {
+		t.Errorf("the owner is trusted: %v, %v; want the directories", made, err)
+	}
+	if theirs == nil || !strings.Contains(theirs.Error(), "chown root "+dirs.State) {
+		t.Errorf("the state directory is the owner's: %v; want a refusal", theirs)
+	}
+}
+
 func TestDirectoriesAreMadeWhereTheyAreMissing(t *testing.T) {
 	root := t.TempDir()
 	dirs := cli.Dirs{State: filepath.Join(root, "a", "state"), Status: filepath.Join(root, "b", "status")}
