@@ -53,7 +53,7 @@ func (d Database) User(ctx context.Context, name string) (User, error) {
 		name = strconv.FormatUint(uint64(uid), 10) // without zeros in front
 	}
 	var found *User
-	err := lines(or(d.PasswdFile, "/etc/passwd"), func(line string) bool {
+	err := lines(or(d.PasswdFile, "/etc/passwd"), name, func(line string) bool {
 		u, ok := parseUser(line)
 		if ok && (byNumber && u.UID == uid || !byNumber && u.Name == name) {
 			found = &u
@@ -79,7 +79,7 @@ func (d Database) Group(ctx context.Context, name string) (uint32, error) {
 		return Number(name)
 	}
 	var found *group
-	err := lines(or(d.GroupFile, "/etc/group"), func(line string) bool {
+	err := lines(or(d.GroupFile, "/etc/group"), name, func(line string) bool {
 		if g, ok := parseGroup(line); ok && g.name == name {
 			found = &g
 		}
@@ -119,7 +119,7 @@ func (d Database) Groups(ctx context.Context, u User, gid uint32) ([]uint32, err
 			return nil, fmt.Errorf("groups of %s: %w", u.Name, err)
 		}
 		groups = append(groups, asked...)
-	} else if err := lines(or(d.GroupFile, "/etc/group"), func(line string) bool {
+	} else if err := lines(or(d.GroupFile, "/etc/group"), u.Name, func(line string) bool {
 		if g, ok := parseGroup(line); ok && slices.Contains(g.members, u.Name) {
 			groups = append(groups, g.gid)
 		}

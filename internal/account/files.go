@@ -3,37 +3,26 @@ package account
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
 )
 
-// maxFile bounds a database of users: 100,000 users take about 10 MB.
-const maxFile = 64 << 20
-
-// lines calls each for the lines of a file until it returns false. A file that is
-// missing has none: a container may have no /etc/passwd.
-func lines(path string, each func(line string) (goOn bool)) error {
-	f, err := os.Open(path)
+// lines calls each for the lines of a file that hold a text, until it returns false.
+// A file that is missing has none: a container may have no /etc/passwd. Only root
+// writes these files, so their size is not bounded; 100,000 users take about 10 MB.
+func lines(path, with string, each func(line string) (goOn bool)) error {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxFile {
-		return fmt.Errorf("%s: larger than %d bytes", path, maxFile)
-	}
+	needle := []byte(with)
 	for line := range bytes.Lines(text) {
-		if !each(strings.TrimRight(string(line), "\r\n")) {
-			return nil
+		if bytes.Contains(line, needle) && !each(strings.TrimRight(string(line), "\r\n")) {
+			break
 		}
 	}
 	return nil

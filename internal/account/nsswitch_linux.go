@@ -22,7 +22,7 @@ func (d Database) groupsElsewhere() bool {
 // services are the words of the line of a database; nil if there is none. A file
 // that cannot be read is as good as none: then glibc asks the files alone.
 func (d Database) services(database string) (services []string) {
-	_ = lines(or(d.SwitchFile, "/etc/nsswitch.conf"), func(line string) bool {
+	_ = lines(or(d.SwitchFile, "/etc/nsswitch.conf"), database, func(line string) bool {
 		line, _, _ = strings.Cut(line, "#")
 		if name, list, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == database {
 			services = strings.Fields(list)

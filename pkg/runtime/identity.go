@@ -104,12 +104,17 @@ func (id *identity) findGroups(ctx context.Context, db account.Database, named [
 // self is who the reconciler is.
 type self struct {
 	uid, gid uint32
-	groups   []int
+	groups   []int // supplementary; root's matter to nobody
 }
 
 func whoWeAre() (self, error) {
-	groups, err := os.Getgroups()
-	return self{uint32(os.Getuid()), uint32(os.Getgid()), groups}, err
+	us := self{uid: uint32(os.Getuid()), gid: uint32(os.Getgid())}
+	if us.uid == 0 {
+		return us, nil
+	}
+	var err error
+	us.groups, err = os.Getgroups()
+	return us, err
 }
 
 // mayBe reports, without the right to change it, whether a child can be who the
