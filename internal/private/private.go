@@ -11,7 +11,8 @@ import (
 )
 
 // Dir makes path where it is missing, with all that leads to it, and judges each hop
-// by p. A new folder has the mode 0700; Admit sets the one of an older folder.
+// by p. A new folder has the mode 0700; Admit sets the one of an older folder. That it
+// is ours, where p trusts more users, is for Here.
 func Dir(path string, p trust.Policy) error { return makeDir(path, 0o700, p) }
 
 // Shared is Dir of one that everybody may read, and only we may write: a new one has

@@ -73,6 +73,21 @@ func TestADirectoryOfAnotherUserIsRefused(t *testing.T) {
 	}
 }
 
+func TestADirectoryMayStandInTheFolderOfSomebodyWhoIsTrusted(t *testing.T) {
+	asRoot(t)
+	clone := filepath.Join(t.TempDir(), "clone")
+	must(t, os.Mkdir(clone, 0o755), os.Chown(clone, testuser.Nobody, testuser.Nobody))
+	p := trust.Own().Also(testuser.Nobody)
+
+	ours := errors.Join(Dir(filepath.Join(clone, "state"), p), Here(filepath.Join(clone, "state")))
+	must(t, os.Mkdir(filepath.Join(clone, "his"), 0o755), os.Chown(filepath.Join(clone, "his"), testuser.Nobody, 0))
+	his := Here(filepath.Join(clone, "his"))
+
+	if ours != nil || his == nil {
+		t.Errorf("ours in his: %v; his own: %v; want that only ours is used", ours, his)
+	}
+}
+
 func TestADirectoryInAStickyFolderPasses(t *testing.T) {
 	root := t.TempDir()
 	must(t, os.Chmod(root, 0o777|fs.ModeSticky))

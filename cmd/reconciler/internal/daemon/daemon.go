@@ -110,7 +110,7 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	if address := d.config.MetricsListen; address != "" {
-		if d.scraped, err = listenMetrics(address); err != nil {
+		if d.scraped, err = listenMetrics(address, ownersOfWay(d.config.Source.Owners)); err != nil {
 			return err
 		}
 		d.log.Info("metrics are served", "address", d.scraped.Addr().String(), "path", "/metrics", "open_to_other_machines", isOpenToOthers(d.scraped))

@@ -31,6 +31,28 @@ func TestDirectoriesThatOthersMayWriteAreNotUsed(t *testing.T) {
 	}
 }
 
+func TestDirectoriesInAFolderForAllAreNotUsed(t *testing.T) {
+	for _, which := range []string{"state", "status"} {
+		root := t.TempDir()
+		open := filepath.Join(root, "open")
+		if err := errors.Join(os.MkdirAll(filepath.Join(open, which), 0o700), os.Chmod(open, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+		dirs := cli.Dirs{State: filepath.Join(root, "state"), Status: filepath.Join(root, "status")}
+		if which == "state" {
+			dirs.State = filepath.Join(open, which)
+		} else {
+			dirs.Status = filepath.Join(open, which)
+		}
+
+		err := makeDirs(dirs, trust.Own())
+
+		if err == nil || !strings.Contains(err.Error(), "chmod o-w "+open) || !strings.Contains(err.Error(), "--"+which) {
+			t.Errorf("a %s directory in a folder for all: %v; want the two ways out", which, err)
+		}
+	}
+}
+
 func TestDirectoriesOfAnotherUserAreNotUsed(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can give a directory away")
@@ -99,11 +121,11 @@ func TestAMetricsSocketStandsWhereNobodyCanReplaceIt(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, refused := listenMetrics(filepath.Join(open, "metrics.sock"))
+	_, refused := listenMetrics(filepath.Join(open, "metrics.sock"), trust.Own())
 	if err := os.Chmod(open, 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
-	l, err := listenMetrics(filepath.Join(open, "metrics.sock"))
+	l, err := listenMetrics(filepath.Join(open, "metrics.sock"), trust.Own())
 
 	if refused == nil || !strings.Contains(refused.Error(), "chmod o-w "+open) {
 		t.Errorf("in a folder for all: %v; want a refusal with the way out", refused)

@@ -19,12 +19,12 @@ const socketMode = 0o660
 
 // listenMetrics opens the address of --metrics-listen. The socket at a path goes
 // with the listener.
-func listenMetrics(address string) (net.Listener, error) {
+func listenMetrics(address string, way trust.Policy) (net.Listener, error) {
 	network, address := cli.SplitListen(address)
 	if network == "unix" {
 		// Who could put something else in its place would have us chmod that, and
 		// answer in our name.
-		if err := mayHold(filepath.Dir(address), trust.Own()); err != nil {
+		if err := mayHold(filepath.Dir(address), way); err != nil {
 			return nil, fmt.Errorf("--metrics-listen: %w, or choose another path", err)
 		}
 		if err := clearSocket(address); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
 
+	"github.com/reconciler-dev/reconciler/internal/trust"
 	"github.com/reconciler-dev/reconciler/pkg/metrics"
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -26,7 +27,7 @@ import (
 // measured is a daemon with metrics of nothing, and a listener for them.
 func measured(t *testing.T) (*daemon, net.Listener) {
 	t.Helper()
-	l, err := listenMetrics(filepath.Join(t.TempDir(), "m.sock"))
+	l, err := listenMetrics(filepath.Join(t.TempDir(), "m.sock"), trust.Own())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,11 +117,11 @@ func TestSocketsAreReplacedOnlyWhenNobodyAnswers(t *testing.T) {
 	}
 
 	for path, want := range map[string]string{used: "somebody else answers", file: "is not a socket", link: "is not a socket", filepath.Join(dir, "no", "dir"): "no such file"} {
-		if l, err := listenMetrics(path); err == nil || !strings.Contains(err.Error(), want) {
+		if l, err := listenMetrics(path, trust.Own()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want an error with %q", path, l, err, want)
 		}
 	}
-	again, err := listenMetrics("unix:" + stale)
+	again, err := listenMetrics("unix:"+stale, trust.Own())
 	if err != nil {
 		t.Fatalf("a socket that a killed run left: %v", err)
 	}
