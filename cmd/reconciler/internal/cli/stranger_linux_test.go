@@ -25,9 +25,10 @@ func TestAProgramOfAnotherUserIsNotTakenForTheReconciler(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	heard := make(chan int)
+	heard := make(chan int, 1)
 	go func() {
 		c, err := l.Accept()
+		l.Close() // who is believed is asked again, and must not wait for ever
 		if err != nil {
 			heard <- -1
 			return
