@@ -45,7 +45,7 @@ var floors = map[string]floor{
 	"internal/harmless":       {others: []string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml"}},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
-	"pkg/runtime/logs":        {ours: []string{"internal/regular", "pkg/runtime/child"}, others: []string{xsys}},
+	"pkg/runtime/logs":        {ours: []string{"internal/private", "internal/regular", "internal/trust", "pkg/runtime/child"}, others: []string{xsys}},
 	"pkg/runtime/shim":        {ours: []string{"internal/peercred", "internal/private", "internal/regular", "internal/trust", "pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
 	"pkg/runtime/journal":     {ours: []string{"internal/private", "internal/regular", "pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
 	"pkg/runtime/task":        {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},

@@ -10,9 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
-	"github.com/reconciler-dev/reconciler/internal/regular"
+	"github.com/reconciler-dev/reconciler/internal/private"
 )
 
 // keptFile stands for the file with the commands that operators gave, from the files
@@ -28,7 +27,7 @@ func (f *Facts) keepCommands(first uint64) error {
 		return err
 	}
 	path := filepath.Join(f.dir, factsName(keptFile))
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	file, err := private.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ type keptLine struct {
 
 // commandsIn are the lines of a file in which somebody gave a command.
 func (f *Facts) commandsIn(first uint64) ([]keptLine, error) {
-	file, err := regular.Open(filepath.Join(f.dir, factsName(first)), regular.NoFollow)
+	file, err := private.Open(filepath.Join(f.dir, factsName(first)), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -109,7 +108,7 @@ func (f *Facts) halveKept(file *os.File, size int64, more []byte) error {
 	all = all[max(0, int64(len(all))-f.maxKept/2):]
 	all = all[bytes.IndexByte(all, '\n')+1:]
 	path := filepath.Join(f.dir, factsName(keptFile))
-	next, err := os.OpenFile(path+".next", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	next, err := private.Open(path+".next", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

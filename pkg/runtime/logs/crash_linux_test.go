@@ -50,7 +50,7 @@ func playWriter() {
 	if err != nil {
 		panic(err)
 	}
-	w, err := OpenWriter(os.Args[2], killedPolicy)
+	w, err := OpenWriter(filepath.Dir(os.Args[2]), filepath.Base(os.Args[2]), killedPolicy)
 	if err != nil {
 		panic(err)
 	}
@@ -175,7 +175,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 // and sees that all arrives once.
 func playFullDisk() {
 	dir := os.Args[1]
-	check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"))
+	check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size=256k"))
 	ballast := filepath.Join(dir, "ballast")
 	for _, m := range modes() {
 		for _, stamped := range []bool{false, true} {
@@ -189,7 +189,7 @@ func playFullDisk() {
 func fillUp(log, ballast string, m mode, stamped bool) {
 	var ends [2]int
 	check(unix.Pipe2(ends[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
-	w, err := OpenWriter(log, Policy{MaxBytes: 20 << 10, MaxFiles: 100, Timestamps: stamped})
+	w, err := OpenWriter(filepath.Dir(log), filepath.Base(log), Policy{MaxBytes: 20 << 10, MaxFiles: 100, Timestamps: stamped})
 	check(err)
 	m.set(w)
 	w.now = func() time.Time { return time.Unix(0, 0) }

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -59,7 +60,7 @@ func modes() []mode {
 
 func openWriter(t testing.TB, dir string, p Policy, m mode) *Writer {
 	t.Helper()
-	w, err := OpenWriter(dir, p)
+	w, err := OpenWriter(filepath.Dir(dir), filepath.Base(dir), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,9 +137,9 @@ func begin(t testing.TB, w *Writer, attempt int) {
 	}
 }
 
-func must(t testing.TB, err error) {
+func must(t testing.TB, errs ...error) {
 	t.Helper()
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -93,7 +93,7 @@ func appendIndex(dir string, e entry) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, indexName), os.O_WRONLY|os.O_CREATE|onlyOurs, 0o600)
+	f, err := openOurs(filepath.Join(dir, indexName), os.O_WRONLY|os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -101,9 +101,6 @@ func appendIndex(dir string, e entry) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return notRegular(f.Name())
 	}
 	if _, err := f.WriteAt(append(line, '\n'), info.Size()); err != nil {
 		_ = f.Truncate(info.Size()) // a rest would be passed over by readers

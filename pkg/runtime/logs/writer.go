@@ -16,6 +16,7 @@ import (
 // Writer appends the output of one child to its log. There must be only one for
 // a directory at any time, and only one goroutine may use it.
 type Writer struct {
+	root   string // below it are the folders that are judged, dir the last
 	dir    string
 	path   string // of the current file
 	policy Policy
@@ -42,21 +43,42 @@ type Writer struct {
 	last    *Mark // the newest in the index
 }
 
-// OpenWriter continues the log in dir. If there is none, nothing is made before
-// the first byte.
-func OpenWriter(dir string, p Policy) (*Writer, error) {
-	w := &Writer{
-		dir: dir, path: filepath.Join(dir, currentName), policy: p,
-		now: time.Now, pipe: newSource(), splice: canSplice,
-	}
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+// OpenWriter continues the log in the folder name, a path, of root. If there is none,
+// nothing is made before the first byte. What stands there is judged: if somebody else
+// could have made a folder on the way, or a file of the log, that is an error.
+func OpenWriter(root, name string, p Policy) (*Writer, error) {
+	w := newWriter(root, name, p)
+	err := judgeFolders(root, w.dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		w.fresh = true
 		return w, nil
 	}
-	if err := w.load(); err != nil {
-		return nil, fmt.Errorf("open log %s: %w", dir, err)
+	if err == nil {
+		err = w.load()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open log %s: %w", w.dir, err)
 	}
 	return w, nil
+}
+
+// ContinueWriter is OpenWriter for the output of a process that runs already. There is
+// a Writer in any case: an error says that the output waits until the log is mended.
+func ContinueWriter(root, name string, p Policy) (*Writer, error) {
+	w, err := OpenWriter(root, name, p)
+	if err != nil {
+		w = newWriter(root, name, p)
+		w.fresh = true // it is opened again before the next byte
+	}
+	return w, err
+}
+
+func newWriter(root, name string, p Policy) *Writer {
+	dir := filepath.Join(root, name)
+	return &Writer{
+		root: root, dir: dir, path: filepath.Join(dir, currentName), policy: p,
+		now: time.Now, pipe: newSource(), splice: canSplice,
+	}
 }
 
 // make makes the directory of a fresh log.
@@ -74,7 +96,10 @@ func (w *Writer) make() error {
 }
 
 func (w *Writer) load() error {
-	if err := os.MkdirAll(w.dir, 0o700); err != nil {
+	if err := makeFolders(w.root, w.dir); err != nil {
+		return err
+	}
+	if err := judgeFiles(w.dir); err != nil {
 		return err
 	}
 	l, err := readLayout(w.dir)
@@ -213,10 +238,6 @@ func (w *Writer) check() error {
 	return nil
 }
 
-// onlyOurs are flags of what is written in a log directory, which is ours alone:
-// root may own it and somebody else a link in it, or a FIFO that would be waited for.
-const onlyOurs = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
-
 func notRegular(path string) error {
 	return fmt.Errorf("%s is not a regular file; move it away", path)
 }
@@ -228,11 +249,11 @@ func (w *Writer) open() error {
 	}
 	// Splicing into a file opened with O_APPEND is refused (EINVAL), so every
 	// write says where.
-	const flags = os.O_RDWR | os.O_CREATE | onlyOurs
-	f, err := os.OpenFile(w.path, flags, 0o600)
+	const flags = os.O_RDWR | os.O_CREATE
+	f, err := openOurs(w.path, flags)
 	if errors.Is(err, fs.ErrNotExist) { // the whole directory was deleted
-		if err = os.MkdirAll(w.dir, 0o700); err == nil {
-			f, err = os.OpenFile(w.path, flags, 0o600)
+		if err = makeFolders(w.root, w.dir); err == nil {
+			f, err = openOurs(w.path, flags)
 		}
 	}
 	if err != nil {
@@ -242,10 +263,6 @@ func (w *Writer) open() error {
 	if err := ignoringEINTR(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
 		closeFile(f)
 		return &fs.PathError{Op: "fstat", Path: w.path, Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		closeFile(f)
-		return notRegular(w.path)
 	}
 	w.file, w.dev, w.ino, w.size = f, uint64(st.Dev), st.Ino, st.Size
 	return nil

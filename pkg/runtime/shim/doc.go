@@ -29,6 +29,6 @@
 // Nothing is fsynced: a crash does not lose the page cache, and after a reboot,
 // or in another PID namespace, the table is void.
 //
-// The package imports only the standard library, x/sys/unix, regular, child and logs.
+// The package imports only the standard library, x/sys/unix, internal packages, child and logs.
 // It knows no manifest and no policy.
 package shim

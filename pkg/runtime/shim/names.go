@@ -75,7 +75,9 @@ func fifoPath(stateDir string, key child.Key) string {
 	return filepath.Join(fifoDir(stateDir), entryName(key))
 }
 
+func logsDir(stateDir string) string { return filepath.Join(stateDir, "logs") }
+
 // openLog opens the log of an ID.
 func openLog(stateDir string, id child.ID, p logs.Policy) (*logs.Writer, error) {
-	return logs.OpenWriter(filepath.Join(stateDir, "logs", string(id)), p)
+	return logs.OpenWriter(logsDir(stateDir), string(id), p)
 }

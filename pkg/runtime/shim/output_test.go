@@ -152,7 +152,7 @@ func TestFullDiskHoldsAChildBackAndLosesNothing(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := unix.Mount("none", dir, "tmpfs", 0, "mode=0700,size=256k"); err != nil {
 		t.Skipf("no rights to mount: %v", err)
 	}
 	unmount := func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }
@@ -165,7 +165,7 @@ func TestFullDiskHoldsAChildBackAndLosesNothing(t *testing.T) {
 	if spent := cpuTicks(t, b.list.Shim.PID) - before; spent > 5 {
 		t.Errorf("the shim spent %d of 30 ticks on a full disk", spent)
 	}
-	if err := unix.Mount("none", dir, "tmpfs", unix.MS_REMOUNT, "size=4m"); err != nil {
+	if err := unix.Mount("none", dir, "tmpfs", unix.MS_REMOUNT, "mode=0700,size=4m"); err != nil {
 		t.Fatal(err)
 	}
 	b.exited(k)

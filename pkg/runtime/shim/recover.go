@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/logs"
 )
 
 // past is what the table says of one place.
@@ -344,9 +345,7 @@ func (s *server) reopenOutput(a *attempt) {
 	if !a.isMain() {
 		return
 	}
-	if a.log, err = openLog(s.cfg.StateDir, a.Key.ID, a.policy); err != nil {
-		log.Printf("%s: its output cannot be kept: %v", a.Key, err)
-		unix.Close(a.out)
-		a.out = -1
+	if a.log, err = logs.ContinueWriter(logsDir(s.cfg.StateDir), string(a.Key.ID), a.policy); err != nil {
+		log.Printf("%s: its output waits: %v", a.Key, err)
 	}
 }

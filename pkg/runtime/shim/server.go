@@ -118,7 +118,7 @@ func newServer(cfg Config) (_ *server, err error) {
 	if err := private.Here(s.cfg.StateDir); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{shimDir(s.cfg.StateDir), fifoDir(s.cfg.StateDir), filepath.Join(s.cfg.StateDir, "logs")} {
+	for _, dir := range []string{shimDir(s.cfg.StateDir), fifoDir(s.cfg.StateDir), logsDir(s.cfg.StateDir)} {
 		if err := private.Below(dir); err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ import (
 func (w *world) printed(id child.ID, attempts ...string) {
 	w.t.Helper()
 	dir := filepath.Join(w.dirs.State, "logs", filepath.FromSlash(string(id)))
-	l, err := logs.OpenWriter(dir, logs.Policy{})
+	l, err := logs.OpenWriter(filepath.Dir(dir), filepath.Base(dir), logs.Policy{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
