@@ -17,7 +17,7 @@ func WithAddress(path string, use func(address string) error) error {
 	if dirOfFD == "" {
 		return fmt.Errorf("the path %s is longer than a socket's may be (%d bytes): choose a shorter --state", path, maxAddress)
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	dir, err := os.Open(filepath.Dir(path) + "/.") // no FIFO and no device is opened in its place: ENOTDIR
 	if err != nil {
 		return err
 	}

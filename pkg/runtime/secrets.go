@@ -80,7 +80,7 @@ func (h Host) readSecret(key string) (string, error) {
 	if dir == "" {
 		return "", errNoSecretsDir
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(dir + "/.") // no FIFO and no device is opened in its place: ENOTDIR
 	if err != nil {
 		return "", err
 	}
@@ -129,7 +129,7 @@ func checkSecret(f *os.File, path string) error {
 
 // statSecret is what stat(2) says of the file key of dir.
 func statSecret(dir, key string) (fs.FileInfo, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(dir + "/.") // no FIFO and no device is opened in its place: ENOTDIR
 	if err != nil {
 		return nil, err
 	}

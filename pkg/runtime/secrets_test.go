@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,5 +173,19 @@ func TestAChangedSecretIsNoticedAndWhatIsRememberedOfItTellsNothing(t *testing.T
 	state = t.TempDir()
 	if got := remembered(); got == first || got == "" {
 		t.Errorf("the same hash in another state directory: %q", got)
+	}
+}
+
+func TestAFIFOInThePlaceOfTheSecretsIsNotWaitedFor(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "secrets")
+	if err := syscall.Mkfifo(dir, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	_, read := Host{SecretsDir: dir}.readSecret("key")
+	_, stat := statSecret(dir, "key")
+
+	if !errors.Is(read, syscall.ENOTDIR) || !errors.Is(stat, syscall.ENOTDIR) {
+		t.Errorf("readSecret = %v, statSecret = %v; want that it is no folder", read, stat)
 	}
 }

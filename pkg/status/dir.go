@@ -119,7 +119,7 @@ func (d *directory) Reopen() error {
 	if err := os.MkdirAll(d.path, 0o755); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(d.path)
+	root, err := os.OpenRoot(d.path + "/.") // see ReadChild
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func ReadChild(dir string, id child.ID) (*Child, error) {
 	if _, err := child.ParseID(string(id)); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(dir + "/.") // no FIFO and no device is opened in its place: ENOTDIR
 	if err != nil {
 		return nil, fmt.Errorf("read status of %s: %w", id, err)
 	}
@@ -45,7 +45,7 @@ func ReadChild(dir string, id child.ID) (*Child, error) {
 // ReadAll reads the status of every child, supervisors included, sorted by ID.
 // A child that goes away meanwhile is left out.
 func ReadAll(dir string) ([]*Child, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(dir + "/.") // no FIFO and no device is opened in its place: ENOTDIR
 	if err != nil {
 		return nil, fmt.Errorf("read status: %w", err)
 	}
@@ -71,7 +71,7 @@ func ReadAll(dir string) ([]*Child, error) {
 // ReadRuntime reads reconciler.json. It is an error that errors.Is
 // fs.ErrNotExist when no reconciler has written to dir yet.
 func ReadRuntime(dir string) (*Runtime, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(dir + "/.") // no FIFO and no device is opened in its place: ENOTDIR
 	if err != nil {
 		return nil, fmt.Errorf("read status of the reconciler: %w", err)
 	}
