@@ -32,7 +32,7 @@ var floors = map[string]floor{
 	"internal/testuser":       {others: []string{xsys}},
 	"internal/dirlock":        {ours: []string{"internal/private"}, others: []string{xsys}},
 	"internal/private":        {ours: []string{"internal/trust"}, others: []string{xsys}},
-	"internal/peercred":       {others: []string{xsys}},
+	"internal/peercred":       {ours: []string{"internal/trust"}, others: []string{xsys}},
 	"internal/trust":          {others: []string{xsys}},
 	"internal/regular":        {others: []string{xsys}},
 	"hack/attacks":            {},

@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
+
+	"github.com/reconciler-dev/reconciler/internal/trust"
 )
 
 // Of is the user at the other end of a connection.
@@ -37,7 +40,7 @@ func (e *StrangerError) Error() string {
 	if u, err := user.LookupId(id); err == nil {
 		name, run = u.Username, "sudo -u "+u.Username
 	}
-	return fmt.Sprintf("%s %s, who is not you and not root: what it says is not believed (if you mean this user's reconciler: %s reconciler …; if not, somebody put it there: remove it)",
+	return fmt.Sprintf("%s %s, who is not you and not root: what it says is not believed (if you mean this user's reconciler: %s reconciler …, or have it run with --control-group and a group of yours; if not, somebody put it there: remove it)",
 		e.What, name, run)
 }
 
@@ -48,16 +51,26 @@ func (e *StrangerError) Is(target error) bool { return target == fs.ErrPermissio
 // is root's or ours.
 func Trust(socket string, uid int) error { return trustBoth(socket, uid, uid, os.Geteuid(), false) }
 
-// TrustOrOwner is Trust for those who may also use a socket of another user, as the
-// members of a group may: that user owns the directory of the socket, too. Root is no
-// such member: what it is told to ask must be root's. A directory of somebody else than
-// the server may hold a link to a server that was never meant.
-func TrustOrOwner(socket string, uid, owner int) error {
-	return trustBoth(socket, uid, owner, os.Geteuid(), true)
+// TrustOrMember is Trust for those who may also use a socket of another user, as the
+// members of a group may: that user has let us in (see letsIn), and owns the directory
+// of the socket, too. Root is no such member: what it is told to ask must be root's. A
+// directory of somebody else than the server may hold a link to a server that was never
+// meant.
+func TrustOrMember(socket string, uid int) error {
+	above, err := os.Stat(filepath.Dir(socket))
+	if err != nil {
+		return err
+	}
+	info, err := os.Lstat(socket)
+	if err != nil {
+		return err
+	}
+	us := os.Geteuid()
+	return trustBoth(socket, uid, int(above.Sys().(*syscall.Stat_t).Uid), us, us != 0 && letsIn(info, uid, ourGroups(us)))
 }
 
-func trustBoth(socket string, uid, owner, us int, members bool) error {
-	known := func(who, other int) bool { return who == 0 || who == us || members && us != 0 && who == other }
+func trustBoth(socket string, uid, owner, us int, letIn bool) error {
+	known := func(who, other int) bool { return who == 0 || who == us || letIn && us != 0 && who == other }
 	switch {
 	case !known(uid, owner):
 		return &StrangerError{What: "the program that answers at " + socket + " is run by", UID: uid}
@@ -65,4 +78,23 @@ func trustBoth(socket string, uid, owner, us int, members bool) error {
 		return &StrangerError{What: filepath.Dir(socket) + ", where a socket answers, belongs to", UID: owner}
 	}
 	return nil
+}
+
+// letsIn reports whether a socket of uid's is open to one of the groups, and to nobody
+// else, as run --control-group makes it. A user can give a file to groups of his own
+// alone (chown(2)), so a stranger cannot invite us.
+func letsIn(socket fs.FileInfo, uid int, groups []int) bool {
+	st, ok := socket.Sys().(*syscall.Stat_t)
+	return ok && socket.Mode().Type() == fs.ModeSocket && int(st.Uid) == uid &&
+		socket.Mode().Perm()&^0o660 == 0 && slices.Contains(groups, int(st.Gid))
+}
+
+// ourGroups are the groups that we share with others: not the one that is ours alone.
+func ourGroups(us int) []int {
+	groups, _ := os.Getgroups() // without them we are in fewer groups
+	groups = append(groups, os.Getegid())
+	if own, ok := trust.PrivateGroup(uint32(us)); ok {
+		groups = slices.DeleteFunc(groups, func(gid int) bool { return gid == int(own) })
+	}
+	return groups
 }

@@ -49,7 +49,7 @@ func TestWhichServersAreBelieved(t *testing.T) {
 		"root's, by a link of eve's, by a member": {0, eve, alice, false},
 		"one's own, by a link of eve's":           {alice, eve, alice, false},
 	} {
-		err := trustBoth("/run/app/reconciler.sock", row.server, row.dir, row.us, true)
+		err := trustBoth("/run/app/reconciler.sock", row.server, row.dir, row.us, true) // let in
 
 		if (err == nil) != row.want {
 			t.Errorf("%s: %v; want that it is believed: %v", name, err, row.want)
@@ -59,6 +59,42 @@ func TestWhichServersAreBelieved(t *testing.T) {
 		}
 	}
 	if err := trustBoth("/run/app/shim/sock", bob, bob, alice, false); err == nil {
-		t.Error("who is no member of anything believes the owner of a directory")
+		t.Error("who was not let in believes the owner of a directory")
+	}
+}
+
+func TestOnlyASocketThatIsOpenToAGroupOfOursLetsUsIn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	us, group := os.Geteuid(), os.Getegid()
+	in := func(mode fs.FileMode, uid int, groups ...int) bool {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return letsIn(info, uid, groups)
+	}
+
+	member, stricter := in(0o660, us, 4711, group), in(0o600, us, group)
+	for name, got := range map[string]bool{
+		"by no group":              in(0o660, us, 4711),
+		"by all":                   in(0o666, us, group),
+		"by all who may not write": in(0o664, us, group),
+		"by somebody else's":       in(0o660, us+1, group),
+	} {
+		if got {
+			t.Errorf("we are let in %s", name)
+		}
+	}
+
+	if !member || !stricter {
+		t.Errorf("a member is let in: %v, by a stricter mode: %v", member, stricter)
 	}
 }
