@@ -80,6 +80,14 @@ func (w *Writer) reopenIfGone(now time.Time) {
 	w.compare(now)
 }
 
+// compareIfIntact leaves a directory alone that is not ours any more, so that what is
+// wrong with the one in its place goes on being told.
+func (w *Writer) compareIfIntact(now time.Time) {
+	if w.dir.Intact() {
+		w.compare(now)
+	}
+}
+
 // changedEntries yields the IDs whose entries differ between two sets.
 func changedEntries(a, b *desired.Set) iter.Seq[child.ID] {
 	return func(yield func(child.ID) bool) {

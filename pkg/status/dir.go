@@ -47,6 +47,9 @@ type directory struct {
 	// group may read the files, and nobody else; nil: everybody may.
 	group *int
 
+	// prepare makes the directory anew, judges it and takes it; nil: it is only made.
+	prepare func() error
+
 	// create opens the temporary file; tests put a full disk here.
 	create func(root *os.Root, name string) (io.WriteCloser, error)
 }
@@ -116,7 +119,11 @@ func (d *directory) Fits(name string) bool {
 }
 
 func (d *directory) Reopen() error {
-	if err := os.MkdirAll(d.path, 0o755); err != nil {
+	prepare := func() error { return os.MkdirAll(d.path, 0o755) }
+	if d.root != nil && d.prepare != nil {
+		prepare = d.prepare // who made what stands there now is not known
+	}
+	if err := prepare(); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(d.path + "/.") // see ReadChild

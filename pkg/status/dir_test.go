@@ -350,3 +350,22 @@ func TestReadersSayWhatIsMissingAndWhatIsNotOurs(t *testing.T) {
 		t.Errorf("ReadAll() = %v, want that there is no directory", err)
 	}
 }
+
+func TestADirectoryThatCannotBePreparedIsNotWrittenTo(t *testing.T) {
+	d, path := openTemp(t)
+	theirs := errors.New("it belongs to somebody else")
+	d.prepare = func() error { return theirs }
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+
+	refused := d.Reopen()
+	written := d.Replace("web.json", []byte("1"))
+
+	if !errors.Is(refused, theirs) || written == nil || d.Intact() {
+		t.Errorf("Reopen() = %v, Replace() = %v; want that nothing is written", refused, written)
+	}
+	if left := tree(t, path); len(left) > 0 {
+		t.Errorf("the other directory has %v", left)
+	}
+}

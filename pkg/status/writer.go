@@ -61,6 +61,11 @@ type Options struct {
 	Changes      <-chan struct{} // Desired or Info may have changed: look again
 	Log          logr.Logger
 
+	// Prepare is called when the directory is gone or is another one: it makes it,
+	// judges who can write to it and takes it for this process, as was done before
+	// NewWriter. Nothing is written there while it fails. Nil: the directory is made.
+	Prepare func() error
+
 	// Group is the number of the group that may read the files, which are then
 	// complete and closed to others. Nil: everybody may read them, and they come
 	// without captured output, see Withhold.
@@ -102,6 +107,7 @@ func NewWriter(dir string, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status directory: %w", err)
 	}
+	d.prepare = o.Prepare
 	return newWriter(d, o), nil
 }
 
@@ -150,7 +156,7 @@ func (w *Writer) Run(ctx context.Context) error {
 			w.summary.stale = true
 			w.reopenIfGone(time.Now())
 		case <-look.C:
-			w.compare(time.Now())
+			w.compareIfIntact(time.Now())
 		case <-adopted:
 			adopted, w.adopted = nil, true
 			w.noteDesired(time.Now())

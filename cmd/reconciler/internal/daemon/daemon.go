@@ -62,13 +62,11 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 		return err
 	}
 	defer held.Close()
-	written, err := lockStatus(d.dirs.Status, me)
-	if err != nil {
+	d.status = statusLock{dir: d.dirs.Status, me: me, way: ownersOfWay(c.Source.Owners)}
+	if err := d.status.take(); err != nil {
 		return err
 	}
-	if written != nil {
-		defer written.Close()
-	}
+	defer d.status.release()
 	return d.run(ctx)
 }
 
@@ -87,7 +85,8 @@ type daemon struct {
 	socket  *server.Server
 	metrics *metrics.Metrics
 	scraped net.Listener // of --metrics-listen; nil: none
-	left    bool         // told to end and leave the children
+	status  statusLock
+	left    bool // told to end and leave the children
 }
 
 // run opens what outlives the parts, builds them and runs them.
@@ -185,7 +184,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 		return nil, err
 	}
 	d.writer, err = status.NewWriter(d.dirs.Status, status.Options{
-		Group:    group,
+		Group: group, Prepare: d.status.retake,
 		Children: d.handle, Subscription: d.handle.Subscribe(), Desired: d.source.Current, Info: d.info,
 		Adopted: d.handle.Adopted(), Changes: d.loop.Changes(), Log: d.log.WithName("status"),
 	})

@@ -17,13 +17,17 @@ func makeDirs(dirs cli.Dirs, p trust.Policy) error {
 	if err := private.Dir(dirs.State, p); err != nil {
 		return fmt.Errorf("state directory: %w%s, or choose another --state", err, trusting(err))
 	}
-	if err := private.Shared(dirs.Status, p); err != nil {
-		return fmt.Errorf("status directory: %w%s, or choose another --status", err, trusting(err))
-	}
 	if err := private.Here(dirs.State); err != nil {
 		return fmt.Errorf("state directory: %w, or choose another --state", err)
 	}
-	if err := private.Here(dirs.Status); err != nil {
+	return makeStatus(dirs.Status, p)
+}
+
+func makeStatus(dir string, p trust.Policy) error {
+	if err := private.Shared(dir, p); err != nil {
+		return fmt.Errorf("status directory: %w%s, or choose another --status", err, trusting(err))
+	}
+	if err := private.Here(dir); err != nil {
 		return fmt.Errorf("status directory: %w, or choose another --status", err)
 	}
 	return nil

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/reconciler-dev/reconciler/internal/dirlock"
+	"github.com/reconciler-dev/reconciler/internal/trust"
 )
 
 // Holder is who holds the lock of a state directory.
@@ -64,6 +66,56 @@ func lockStatus(dir string, h Holder) (*os.File, error) {
 		return nil, fmt.Errorf("lock of the status directory: %w", err)
 	}
 	return f, nil
+}
+
+// statusLock is the lock of the status directory that stands now. When somebody
+// removes the directory, its lock goes with it: another reconciler could write there.
+type statusLock struct {
+	dir  string
+	me   Holder
+	way  trust.Policy // of what leads to it
+	file *os.File     // nil: nothing is locked, see lockStatus
+}
+
+func (l *statusLock) take() error {
+	f, err := lockStatus(l.dir, l.me)
+	if err != nil {
+		return err
+	}
+	l.release()
+	l.file = f
+	return nil
+}
+
+// retake makes the directory anew and judges it, as at the start, and takes it. The old
+// lock is held until there is a new one. Only the writer of the status files calls it.
+func (l *statusLock) retake() error {
+	if err := makeStatus(l.dir, l.way); err != nil {
+		return err
+	}
+	if l.stands() {
+		return nil // taken before, and what came after that went wrong
+	}
+	return l.take()
+}
+
+// stands reports whether the file that we have locked is the one in the directory.
+func (l *statusLock) stands() bool {
+	if l.file == nil {
+		return false
+	}
+	ours, err := l.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(filepath.Join(l.dir, dirlock.Hidden))
+	return err == nil && os.SameFile(ours, there)
+}
+
+func (l *statusLock) release() {
+	if l.file != nil {
+		l.file.Close()
+	}
 }
 
 func isAny(err error, of ...error) bool {

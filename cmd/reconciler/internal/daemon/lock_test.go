@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/trust"
 )
 
 func TestSecondReconcilerIsToldWhoHoldsTheState(t *testing.T) {
@@ -104,5 +106,59 @@ func TestALockFileForAllIsRefused(t *testing.T) {
 
 	if err == nil || !strings.Contains(err.Error(), "chmod o-w "+path) {
 		t.Errorf("lock = %v, want what is wrong with the file and the way out", err)
+	}
+}
+
+func TestAStatusDirectoryThatWasRemovedIsTakenAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "status")
+	l := statusLock{dir: dir, me: Holder{PID: 4711}, way: trust.Own()}
+	if err := errors.Join(os.Mkdir(dir, 0o755), l.take(), os.RemoveAll(dir)); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { l.release() }()
+
+	again, twice := l.retake(), l.retake()
+	_, second := lockStatus(dir, Holder{PID: 4712})
+
+	if again != nil || twice != nil {
+		t.Errorf("taken again: %v, %v", again, twice)
+	}
+	if second == nil || !strings.Contains(second.Error(), "pid 4711") {
+		t.Errorf("another reconciler: %v; want that the new directory is locked", second)
+	}
+}
+
+func TestAStatusDirectoryThatAnotherTookMeanwhileStaysTheirs(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "status")
+	l := statusLock{dir: dir, me: Holder{PID: 4711}, way: trust.Own()}
+	if err := errors.Join(os.Mkdir(dir, 0o755), l.take(), os.RemoveAll(dir), os.Mkdir(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { l.release() }()
+	other, err := lockStatus(dir, Holder{PID: 4712})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+
+	late := l.retake()
+
+	if late == nil || !strings.Contains(late.Error(), "pid 4712") {
+		t.Errorf("retake() = %v, want who writes there", late)
+	}
+}
+
+func TestAStatusDirectoryThatOthersMadeMeanwhileIsNotTaken(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "status")
+	l := statusLock{dir: dir, me: Holder{PID: 4711}, way: trust.Own()}
+	if err := errors.Join(os.Mkdir(dir, 0o755), l.take(), os.RemoveAll(dir), os.Mkdir(dir, 0o755), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { l.release() }()
+
+	open := l.retake()
+
+	if open == nil || !strings.Contains(open.Error(), "chmod o-w") {
+		t.Errorf("retake() = %v, want what is wrong, and the way out", open)
 	}
 }
