@@ -29,6 +29,9 @@ import (
 // runNotify is root's place, beside everything that others call /run/reconciler.
 const runNotify = "/run/reconciler-notify"
 
+// runtimeDirVariable names the place of a user's own sockets (XDG Base Directory).
+const runtimeDirVariable = "XDG_RUNTIME_DIR"
+
 // places are the folders in which a shim may have its sockets, best first, and the
 // mode that they get. tag is of notifyTag.
 type places struct {
@@ -56,7 +59,7 @@ func placesFor(stateDir, tag, runtimeDir, temp string, root bool) places {
 
 func (s *server) places() places {
 	// Not $TMPDIR, which may be as long as the state directory.
-	return placesFor(s.cfg.StateDir, s.longTag, os.Getenv("XDG_RUNTIME_DIR"), "/tmp", os.Geteuid() == 0)
+	return placesFor(s.cfg.StateDir, s.longTag, os.Getenv(runtimeDirVariable), "/tmp", os.Geteuid() == 0)
 }
 
 // make finds or makes the folder. What belongs to somebody else is passed over.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -238,6 +239,23 @@ func TestTableAndListHoldNoSecret(t *testing.T) {
 	b.client.Signal(key("web", 0), "SIGKILL", true)
 	b.exited(key("web", 0))
 	b.client.Ack(key("web", 0))
+}
+
+// A user's state directory may have too long a path for a socket.
+func TestTheShimLearnsWhereItsUserHasSockets(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/4242")
+	t.Setenv("NOT_FOR_SHIMS", "4242")
+	b := newBench(t, "")
+
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", b.list.Shim.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := strings.Split(string(environ), "\x00")
+
+	if !slices.Contains(variables, "XDG_RUNTIME_DIR=/run/user/4242") || slices.Contains(variables, "NOT_FOR_SHIMS=4242") {
+		t.Errorf("the shim has %q; want the runtime directory, and nothing else of ours", variables)
+	}
 }
 
 func TestSecondShimSaysWhoHoldsTheDirectory(t *testing.T) {

@@ -118,11 +118,12 @@ func (s *starter) openLog() (*os.File, error) {
 	return f, nil
 }
 
-// shimEnvironment keeps what a Go program itself listens to.
+// shimEnvironment keeps what a Go program itself listens to, and where notify sockets
+// may be (see places). Children do not inherit it: theirs comes with each start.
 func shimEnvironment(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return !slices.Contains([]string{"PATH", "TMPDIR", "GODEBUG", "GOTRACEBACK", "GORACE", "GOCOVERDIR"}, name)
+		return !slices.Contains([]string{"PATH", "TMPDIR", "GODEBUG", "GOTRACEBACK", "GORACE", "GOCOVERDIR", runtimeDirVariable}, name)
 	})
 }
 
