@@ -61,7 +61,7 @@ func awaited(s *state) string {
 			return fmt.Sprintf("it is ready %s after its start (initial_delay_secs)", plan.initial)
 		}
 	case "WaitingForNotify":
-		return "it has not said READY=1 on its notify socket"
+		return notNotified(s.spec)
 	case "WaitingForLogMatch":
 		return "no line that it printed matches log_match"
 	case reasonWaiting:
@@ -71,6 +71,16 @@ func awaited(s *state) string {
 		return "its readiness was not looked at yet"
 	}
 	return s.live.readiness.state.Message
+}
+
+// notNotified has the way out for a child that cannot speak: its socket is open to the
+// user that run_as names, and to no other that it may become.
+func notNotified(spec *child.Spec) string {
+	const silent = "it has not said READY=1 on its notify socket"
+	if spec.RunAs == nil || spec.RunAs.User == "" {
+		return silent + " (if it changes its user by itself, write run_as: only that user may send there)"
+	}
+	return silent
 }
 
 // healthy is the condition Healthy of a child with a health check.

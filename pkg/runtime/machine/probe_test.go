@@ -256,7 +256,7 @@ func TestAStopForAProbeSurvivesACrash(t *testing.T) {
 
 func TestARunningChildThatIsNotReadySaysWhatItWaitsFor(t *testing.T) {
 	for want, lines := range map[string][]string{
-		"it has not said READY=1 on its notify socket":        running("probe=notify"),
+		"it has not said READY=1 on its notify socket (if it changes its user by itself, write run_as: only that user may send there)": running("probe=notify"),
 		"no line that it printed matches log_match":           running("probe=log_match"),
 		"it is ready 5s after its start (initial_delay_secs)": running("probe=none,delay=5s"),
 		"its readiness was not looked at yet":                 running("probe=http"),
@@ -266,6 +266,20 @@ func TestARunningChildThatIsNotReadySaysWhatItWaitsFor(t *testing.T) {
 	} {
 		if ready := newWorld(t, lines...).snapshot("a").Conditions[0]; ready.Message != want {
 			t.Errorf("Ready is %s (%s): %q, want %q", ready.Status, ready.Reason, ready.Message, want)
+		}
+	}
+}
+
+func TestWhoIsNotifiedOfAUserWithoutRunAsIsToldToWriteIt(t *testing.T) {
+	const hint = "write run_as"
+	for name, row := range map[string]struct {
+		runAs *child.RunAs
+		want  bool
+	}{
+		"none": {nil, true}, "a umask": {&child.RunAs{Umask: "0027"}, true}, "a user": {&child.RunAs{User: "app"}, false},
+	} {
+		if got := notNotified(&child.Spec{RunAs: row.runAs}); strings.Contains(got, hint) != row.want {
+			t.Errorf("run_as with %s: %q", name, got)
 		}
 	}
 }
