@@ -205,8 +205,8 @@ func (w *walker) step(name string, rest []string) ([]string, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: unix.ENOTDIR}
 	}
 	n := nodeOf(&st)
-	n.last, n.readOnly = true, w.p.ReadOnly && onReadOnly(w.at)
-	if err := w.p.verdict(n, w.asked, path); err != nil {
+	n.last = true
+	if err := w.verdict(n, path); err != nil {
 		return nil, err
 	}
 	w.name, w.found = name, Found{path, st}
@@ -234,9 +234,20 @@ func (w *walker) judgeFolder(last bool) error {
 		return &os.PathError{Op: "stat", Path: w.real, Err: err}
 	}
 	n := nodeOf(&st)
-	n.last, n.readOnly = last && !w.way, w.p.ReadOnly && onReadOnly(w.at)
+	n.last = last && !w.way
 	w.found = Found{w.real, st}
-	return w.p.verdict(n, w.asked, w.real)
+	return w.verdict(n, w.real)
+}
+
+// verdict asks whether the file system is mounted read-only where that may excuse
+// something: hardly ever, and each start of a child walks.
+func (w *walker) verdict(n node, hop string) error {
+	err := w.p.verdict(n, w.asked, hop)
+	if err != nil && w.p.ReadOnly {
+		n.readOnly = onReadOnly(w.at)
+		err = w.p.verdict(n, w.asked, hop)
+	}
+	return err
 }
 
 // follow puts what a link says before the names that are left. Its owner was judged,
