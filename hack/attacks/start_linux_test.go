@@ -42,7 +42,7 @@ func TestRootOpensNoDeviceThatAChildLinksTo(t *testing.T) {
 		env, conf, prog := filepath.Join(app, "env"), filepath.Join(app, "conf"), filepath.Join(app, "prog")
 		h.write(env, "NAME=value\n")
 		h.write(conf, "one\n")
-		h.giveToNobody(app, env, conf)
+		h.giveToNobody(app, env, conf, trap) // the trap too: a link to what is root's is refused as such
 		const child = "name: %s\ncommand: [%s]\nrestart_policy: temporary\nrun_as: {user: nobody, group: \"%d\"}\n"
 		h.manifest("env", fmt.Sprintf(child+"env_files: [%s]\n", "env", "sleep, '1000'", nobody, env))
 		h.manifest("conf", fmt.Sprintf(child+"reload: {files: [%s], signal: SIGHUP}\n", "conf", "sleep, '1000'", nobody, conf))
