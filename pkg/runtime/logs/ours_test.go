@@ -141,3 +141,14 @@ func TestOutputOfARunningProcessWaitsForItsLogToBeMended(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
+
+func TestALogThatIsNotThereYetIsNotBegunInAFolderOpenToAll(t *testing.T) {
+	root, found := withLog(t)
+	must(t, os.RemoveAll(found[2]), os.Chmod(found[1], 0o777))
+
+	_, err := OpenWriter(root, "team/web", Policy{})
+
+	if err == nil || !strings.Contains(err.Error(), found[1]+" is not safe") {
+		t.Errorf("OpenWriter = %v; want a refusal that names %s", err, found[1])
+	}
+}
