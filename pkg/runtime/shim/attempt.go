@@ -1,6 +1,8 @@
 package shim
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -72,6 +74,7 @@ type attempt struct {
 	unit  *unit
 	stage stage
 	mark  string // in the environment of its processes
+	token string // likewise; proves the mark
 	group string // the name of its cgroup
 	log   *logs.Writer
 	out   int // the reading end of its output; -1: there is none
@@ -110,7 +113,7 @@ func (a *attempt) line(kind lineKind) line {
 	l := line{Kind: kind, Key: a.Key}
 	switch kind {
 	case lineIntent:
-		l.Attempt, l.SpecHash, l.Log, l.StartedAt = a.Attempt, a.SpecHash, &a.policy, a.StartedAt
+		l.Attempt, l.SpecHash, l.Log, l.StartedAt, l.Token = a.Attempt, a.SpecHash, &a.policy, a.StartedAt, a.token
 		l.Talks, l.Notify = a.ear.talks, a.ear.address
 	case lineStarted:
 		l.PID, l.Identity, l.StartedAt, l.Weak = a.PID, a.ident, a.StartedAt, a.WeakKill
@@ -120,6 +123,19 @@ func (a *attempt) line(kind lineKind) line {
 		l.Report = a.report
 	}
 	return l
+}
+
+// marked reports whether a process carries the mark of the attempt, and its token:
+// all that an attempt of an earlier version has is the mark, which anybody can forge.
+func (a *attempt) marked(pid int) bool {
+	return markOf(pid) == a.mark && (a.token == "" || variableOf(pid, TokenVariable) == a.token)
+}
+
+// newToken is one that nobody guesses.
+func newToken() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }
 
 // isMain reports whether the attempt is a child itself, and not beside one.

@@ -19,7 +19,7 @@ func goldenTable() ([]byte, error) {
 			Key: child.Key{ID: "a/web", Incarnation: 2, Generation: 3}, Attempt: 4, PID: 4711, StartedAt: at,
 			SpecHash: "sha256:abc", WeakKill: true,
 		},
-		ident: identity{Ticks: 12345, Inode: 678}, policy: logs.Policy{MaxBytes: 1 << 20, MaxFiles: 5, Timestamps: true},
+		ident: identity{Ticks: 12345, Inode: 678}, token: "c0ffee", policy: logs.Policy{MaxBytes: 1 << 20, MaxFiles: 5, Timestamps: true},
 		ear: ear{
 			talks: true, address: &address{Path: "/run/reconciler-notify/1f0c/99e2", UID: 1000},
 			said: Notice{Ready: &yes, Status: &words, Every: time.Second, Errno: 5, ExitStatus: "1"},

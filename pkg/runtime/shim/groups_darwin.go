@@ -52,5 +52,7 @@ func killMarked(a *attempt, pids []int) {
 // markOf is not known of other processes here.
 func markOf(int) string { return "" }
 
+func variableOf(int, string) string { return "" }
+
 // describe names a process for people.
 func describe(pid int) string { return "process group " + strconv.Itoa(pid) }

@@ -42,6 +42,7 @@ type launcher struct {
 type job struct {
 	Launch
 	n      uint32
+	token  string
 	notify *address // nil: it has no notify socket
 }
 
@@ -225,7 +226,7 @@ func openFIFOEnd(path string, flags int) (int, error) {
 // had.
 func (l *launcher) spawn(j job, in int, r *launched) error {
 	readAhead(j.Path)
-	j.Env = append(j.Env[:len(j.Env):len(j.Env)], KeyVariable+"="+markFor(j.Key, l.tag))
+	j.Env = append(j.Env[:len(j.Env):len(j.Env)], KeyVariable+"="+markFor(j.Key, l.tag), TokenVariable+"="+j.token)
 	if j.notify != nil {
 		j.Env = append(j.Env, "NOTIFY_SOCKET="+j.notify.Path)
 	}

@@ -42,7 +42,7 @@ func (a *attempt) owns(pid int, s procStat) bool {
 			return true
 		}
 	}
-	return markOf(pid) == a.mark
+	return a.marked(pid)
 }
 
 // killMarked kills processes that findMarked found, if they still are what it saw,
@@ -88,14 +88,16 @@ func allPIDs() []int {
 
 // markOf is the mark in the environment of a process; "" if there is none, or if
 // it may not be read.
-func markOf(pid int) string {
+func markOf(pid int) string { return variableOf(pid, KeyVariable) }
+
+func variableOf(pid int, name string) string {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
 		return ""
 	}
 	for kv := range bytes.SplitSeq(data, []byte{0}) {
-		if mark, ok := bytes.CutPrefix(kv, []byte(KeyVariable+"=")); ok {
-			return string(mark)
+		if value, ok := bytes.CutPrefix(kv, []byte(name+"=")); ok {
+			return string(value)
 		}
 	}
 	return ""

@@ -149,7 +149,7 @@ func (s *server) openGroups(recorded string) {
 func (s *server) takeOver(u *unit, p *past) {
 	a := s.newAttempt(u, p.intent.Key)
 	u.cur = a
-	a.Attempt, a.SpecHash, a.StartedAt = p.intent.Attempt, p.intent.SpecHash, p.intent.StartedAt
+	a.Attempt, a.SpecHash, a.StartedAt, a.token = p.intent.Attempt, p.intent.SpecHash, p.intent.StartedAt, p.intent.Token
 	if p.intent.Log != nil {
 		a.policy = *p.intent.Log
 	}
@@ -221,14 +221,14 @@ func (s *server) identify(a *attempt) bool {
 		}
 	}
 	for _, pid := range pids {
-		if a.PID = s.founder(pid, a.mark); a.PID == 0 {
+		if a.PID = s.founder(pid, a); a.PID == 0 {
 			continue
 		}
 		proc, err := openProcess(pid)
 		if err != nil {
 			continue
 		}
-		if a.ident, err = proc.identity(); err == nil && s.founder(pid, a.mark) != 0 {
+		if a.ident, err = proc.identity(); err == nil && s.founder(pid, a) != 0 {
 			a.proc = proc
 			return true
 		}
@@ -238,9 +238,10 @@ func (s *server) identify(a *attempt) bool {
 	return false
 }
 
-// founder is pid if that process founded a session and has this mark; else 0.
-func (s *server) founder(pid int, mark string) int {
-	if session, err := unix.Getsid(pid); err != nil || session != pid || markOf(pid) != mark {
+// founder is pid if that process founded a session and has the mark of the attempt;
+// else 0.
+func (s *server) founder(pid int, a *attempt) int {
+	if session, err := unix.Getsid(pid); err != nil || session != pid || !a.marked(pid) {
 		return 0
 	}
 	return pid
@@ -295,6 +296,7 @@ func (s *server) takeStray(name string) bool {
 			return false
 		}
 		a := s.newAttempt(u, key)
+		a.token = variableOf(pid, TokenVariable) // that it is in this cgroup proves the rest
 		if !s.identify(a) {
 			delete(s.attempts, a.n)
 			continue

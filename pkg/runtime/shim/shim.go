@@ -12,6 +12,11 @@ import (
 // directory, such as "payments/worker#7.3@1f0c99e2".
 const KeyVariable = "RECONCILER_KEY"
 
+// TokenVariable is the environment variable that proves the mark: anybody can write
+// KeyVariable into an environment, and only who may read the table or a process of
+// the attempt knows what stands here.
+const TokenVariable = "RECONCILER_TOKEN"
+
 // Launch is everything that is needed to start one attempt, with nothing left to
 // look up.
 type Launch struct {

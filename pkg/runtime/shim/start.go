@@ -116,7 +116,7 @@ func (s *server) unitOf(key child.Key) *unit {
 // launch writes the intent down, then hands the job over.
 func (s *server) launch(u *unit, l Launch) {
 	a := s.newAttempt(u, l.Key)
-	a.Attempt, a.SpecHash, a.policy, a.StartedAt = l.Attempt, l.SpecHash, l.Log, time.Now()
+	a.Attempt, a.SpecHash, a.policy, a.StartedAt, a.token = l.Attempt, l.SpecHash, l.Log, time.Now(), newToken()
 	err := s.giveAddress(a, l)
 	if err == nil {
 		err = s.table.append(a.line(lineIntent))
@@ -131,7 +131,7 @@ func (s *server) launch(u *unit, l Launch) {
 	if a.isMain() {
 		s.closeShared(l.Key.ID)
 	}
-	s.launcher.submit(job{Launch: l, n: a.n, notify: a.ear.address})
+	s.launcher.submit(job{Launch: l, n: a.n, token: a.token, notify: a.ear.address})
 }
 
 func (s *server) newAttempt(u *unit, key child.Key) *attempt {

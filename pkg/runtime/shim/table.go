@@ -47,6 +47,7 @@ type line struct {
 	Attempt  child.Attempt `json:"attempt,omitempty"`
 	SpecHash string        `json:"spec_hash,omitempty"`
 	Log      *logs.Policy  `json:"log,omitempty"`
+	Token    string        `json:"token,omitempty"` // "": it was given none, by an earlier version
 
 	// Of a start.
 	PID       int       `json:"pid,omitempty"`
