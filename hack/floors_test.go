@@ -86,7 +86,7 @@ var floors = map[string]floor{
 		ours: []string{"internal/peercred", "pkg/runtime/child", "pkg/status", "pkg/control"},
 	},
 	"pkg/control/server": {
-		ours: []string{"internal/private", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs", "pkg/runtime/journal", "pkg/runtime",
+		ours: []string{"internal/account", "internal/private", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs", "pkg/runtime/journal", "pkg/runtime",
 			"pkg/desired", "pkg/status", "pkg/reconcile", "pkg/control"},
 		others: []string{xsys, logr},
 	},

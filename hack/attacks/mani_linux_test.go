@@ -87,7 +87,7 @@ func TestNobodysFileInBinOfTheManifestsIsNotRun(t *testing.T) {
 		t.Fatalf("the file was not written: %+v", put)
 	}
 	h.notAsRoot()
-	if !strings.Contains(why, "bin may be written by everybody") || !strings.Contains(why, "chmod o-w ") {
+	if !strings.Contains(why, "bin may be written by everybody") || !strings.Contains(why, "chmod go-w ") {
 		t.Errorf("it did not start because %q, want the folder and what mends it", why)
 	}
 }

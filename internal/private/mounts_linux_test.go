@@ -70,7 +70,7 @@ func TestAMountIsJudgedAsWhatIsMounted(t *testing.T) {
 	if tmpfs != nil {
 		t.Errorf("a tmpfs of root's: %v", tmpfs)
 	}
-	if open == nil || !strings.Contains(open.Error(), "chmod o-w "+at) {
+	if open == nil || !strings.Contains(open.Error(), "chmod go-w "+at) {
 		t.Errorf("a tmpfs with the mode 1777: %v; want a refusal with the way out", open)
 	}
 	for _, err := range []error{bound, over} {

@@ -70,7 +70,7 @@ func (p Policy) judge(n node) (reason, remedy string) {
 	}
 	switch {
 	case n.mode&writeOther != 0:
-		return fmt.Sprintf("may be written by everybody (mode %04o)", n.mode), "chmod o-w"
+		return fmt.Sprintf("may be written by everybody (mode %04o)", n.mode), remedyMode(n)
 	case n.mode&writeGroup != 0 && !slices.Contains(p.Groups, n.gid):
 		return fmt.Sprintf("may be written by group %s (mode %04o)", groupName(n.gid), n.mode), "chmod g-w"
 	}
@@ -82,6 +82,19 @@ func (p Policy) owner(n node) bool {
 		return true
 	}
 	return p.Unmapped != 0 && n.uid == p.Unmapped && n.kind == dir && !n.last && n.mode&(writeGroup|writeOther) == 0
+}
+
+// remedyMode takes both away where both may write, so that one command is enough.
+func remedyMode(n node) string {
+	if n.mode&writeGroup != 0 {
+		return "chmod go-w"
+	}
+	return "chmod o-w"
+}
+
+// excused reports whether its group may write, and that is no reason to refuse.
+func (p Policy) excused(n node) bool {
+	return n.kind != link && n.mode&writeGroup != 0 && slices.Contains(p.Groups, n.gid)
 }
 
 // remedyOwner names the owner that would do: the first who is trusted.

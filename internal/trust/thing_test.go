@@ -14,9 +14,9 @@ func TestThingOfAnotherWalkIsJudgedAlike(t *testing.T) {
 	}{
 		"root's folder":                    {Thing{Dir: true, Mode: 0o755}, ""},
 		"a sticky folder on the way":       {Thing{Dir: true, Mode: 0o1777}, ""},
-		"a sticky folder that is named":    {Thing{Dir: true, Mode: 0o1777, Last: true}, "/x is not safe: it may be written by everybody (mode 1777) (chmod o-w /x)"},
+		"a sticky folder that is named":    {Thing{Dir: true, Mode: 0o1777, Last: true}, "/x is not safe: it may be written by everybody (mode 1777) (chmod go-w /x)"},
 		"a link, which has every mode":     {Thing{Link: true, Mode: 0o777}, ""},
-		"a file for all":                   {Thing{Mode: 0o666, Last: true}, "/x is not safe: it may be written by everybody (mode 0666) (chmod o-w /x)"},
+		"a file for all":                   {Thing{Mode: 0o666, Last: true}, "/x is not safe: it may be written by everybody (mode 0666) (chmod go-w /x)"},
 		"a file for all, mounted so":       {Thing{Mode: 0o666, Last: true, ReadOnly: yes}, ""},
 		"another user's, mounted so":       {Thing{UID: 4242, Mode: 0o644, Last: true, ReadOnly: yes}, "/x is not safe: it belongs to user 4242 (chown root /x)"},
 		"nobody asks what does not matter": {Thing{Mode: 0o644, ReadOnly: func() bool { asked++; return true }}, ""},

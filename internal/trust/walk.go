@@ -300,6 +300,11 @@ func (w *walker) open(path string, flags int) (*os.File, error) {
 // verdict is judge as an error; hop is the thing that is judged.
 func (p Policy) verdict(n node, path, hop string) error {
 	reason, remedy := p.judge(n)
+	if reason == "" && p.excused(n) && hasACL(hop) {
+		// With an access list the bits of the group are its mask: whom they let in
+		// is said by the list, not by the group (acl(5)).
+		reason, remedy = "has an access list, by which others than its group may write (see getfacl)", "setfacl -b"
+	}
 	if reason == "" || p.LinksOnly {
 		return nil
 	}

@@ -12,3 +12,6 @@ func onReadOnly(fd int) bool {
 	var st unix.Statfs_t
 	return retry(func() error { return unix.Fstatfs(fd, &st) }) == nil && st.Flags&unix.MNT_RDONLY != 0
 }
+
+// hasACL is false: access lists of macOS are no part of the mode.
+func hasACL(string) bool { return false }

@@ -65,7 +65,7 @@ func TestFolderForAllOnTheWayIsNamed(t *testing.T) {
 	if !errors.As(err, &bad) {
 		t.Fatalf("Check = %v, want an *Error", err)
 	}
-	if want := filepath.Join(root, "open"); bad.Hop != want || !strings.Contains(err.Error(), "chmod o-w "+want) {
+	if want := filepath.Join(root, "open"); bad.Hop != want || !strings.Contains(err.Error(), "chmod go-w "+want) {
 		t.Errorf("it blames %s: %v; want %s and how to mend it", bad.Hop, err, want)
 	}
 }
@@ -185,7 +185,7 @@ func TestRemedyIsOneWordOfAShell(t *testing.T) {
 
 	_, err := Own().Check(filepath.Join(root, "it's open/file"))
 
-	if want := `chmod o-w '` + root + `/it'\''s open'`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `chmod go-w '` + root + `/it'\''s open'`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Check = %v, want %s", err, want)
 	}
 }

@@ -232,17 +232,17 @@ func TestAsRootWhatOthersMayWriteIsRefused(t *testing.T) {
 		left []child.ID
 	}{
 		{"a file for everybody", func(root string) error { return os.Chmod(root+"/web.yaml", 0o666) },
-			"web.yaml: ROOT/web.yaml may be written by everybody (mode 0666), who could have us run anything (chmod o-w ROOT/web.yaml)", []child.ID{"pay/db"}},
+			"web.yaml: ROOT/web.yaml may be written by everybody (mode 0666), who could have us run anything (chmod go-w ROOT/web.yaml)", []child.ID{"pay/db"}},
 		{"a file for its group", func(root string) error { return os.Chmod(root+"/web.yaml", 0o664) },
 			"web.yaml: ROOT/web.yaml may be written by group root (mode 0664), who could have us run anything (chmod g-w ROOT/web.yaml)", []child.ID{"pay/db"}},
 		{"a file of another user", func(root string) error { return os.Chown(root+"/web.yaml", 4242, 0) },
 			"web.yaml: ROOT/web.yaml belongs to user 4242, who could have us run anything (chown root ROOT/web.yaml, or trust this user with --manifests-owner 4242)", []child.ID{"pay/db"}},
 		{"a folder for everybody", func(root string) error { return os.Chmod(root+"/pay", 0o777) },
-			"pay: ROOT/pay may be written by everybody (mode 0777), who could have us run anything (chmod o-w ROOT/pay)", []child.ID{"web"}},
+			"pay: ROOT/pay may be written by everybody (mode 0777), who could have us run anything (chmod go-w ROOT/pay)", []child.ID{"web"}},
 		{"a sticky folder", func(root string) error { return os.Chmod(root+"/pay", 0o777|fs.ModeSticky) },
-			"pay: ROOT/pay may be written by everybody (mode 1777), who could have us run anything (chmod o-w ROOT/pay)", []child.ID{"web"}},
+			"pay: ROOT/pay may be written by everybody (mode 1777), who could have us run anything (chmod go-w ROOT/pay)", []child.ID{"web"}},
 		{"the root for everybody", func(root string) error { return os.Chmod(root, 0o777) },
-			"ROOT may be written by everybody (mode 0777), who could have us run anything (chmod o-w ROOT)", nil},
+			"ROOT may be written by everybody (mode 0777), who could have us run anything (chmod go-w ROOT)", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir()

@@ -29,7 +29,7 @@ func TestAStateDirectoryThatOthersMayWriteIsNotOpened(t *testing.T) {
 
 		err := openTasks(dir)
 
-		if err == nil || !strings.Contains(err.Error(), "chmod o-w "+open) {
+		if err == nil || !strings.Contains(err.Error(), "chmod go-w "+open) {
 			t.Errorf("%q for all to write: %v; want a refusal with the way out", name, err)
 		}
 	}

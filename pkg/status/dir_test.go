@@ -200,7 +200,7 @@ func TestADirectoryThatEverybodyMayWriteIsRefused(t *testing.T) {
 
 	_, err := NewWriter(path, Options{})
 
-	if err == nil || !strings.Contains(err.Error(), "chmod o-w") {
+	if err == nil || !strings.Contains(err.Error(), "chmod go-w") {
 		t.Errorf("NewWriter() = %v, want a refusal with the way out", err)
 	}
 }

@@ -7,12 +7,11 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/reconciler-dev/reconciler/internal/account"
 	"github.com/reconciler-dev/reconciler/internal/private"
 	"github.com/reconciler-dev/reconciler/pkg/control"
 )
@@ -127,17 +126,15 @@ func (s *socket) close() error {
 	return err
 }
 
-// groupID is the number of a group, given by name or number; -1 for "".
+// groupID is the number of a group, given by name or number; -1 for "". A name
+// service that does not answer is waited for as long as account does: 15 s.
 func groupID(name string) (int, error) {
 	if name == "" {
 		return -1, nil
 	}
-	if n, err := strconv.Atoi(name); err == nil && n >= 0 {
-		return n, nil
-	}
-	g, err := user.LookupGroup(name)
+	gid, err := account.Database{}.Group(context.Background(), name)
 	if err != nil {
-		return -1, fmt.Errorf("--control-group %q: %w", name, err)
+		return -1, fmt.Errorf("--control-group %q: %w; make it (groupadd), or name another one", name, err)
 	}
-	return strconv.Atoi(g.Gid)
+	return int(gid), nil
 }

@@ -23,7 +23,7 @@ func TestRecordsThatOthersMayWriteAreNotRead(t *testing.T) {
 
 	_, _, err = OpenRecords(dir)
 
-	if err == nil || !strings.Contains(err.Error(), "chmod o-w "+path) {
+	if err == nil || !strings.Contains(err.Error(), "chmod go-w "+path) {
 		t.Errorf("OpenRecords = %v; want a refusal with the way out", err)
 	}
 }
@@ -41,7 +41,7 @@ func TestAJournalThatOthersMayWriteIsNotContinued(t *testing.T) {
 
 	_, err = OpenFacts(dir)
 
-	if err == nil || !strings.Contains(err.Error(), "chmod o-w "+path) {
+	if err == nil || !strings.Contains(err.Error(), "chmod go-w "+path) {
 		t.Errorf("OpenFacts = %v; want a refusal with the way out", err)
 	}
 }

@@ -58,7 +58,7 @@ func TestAShimStartsInNoDirectoryThatOthersMayWrite(t *testing.T) {
 		if err == nil {
 			s.close()
 		}
-		if err == nil || !strings.Contains(err.Error(), "chmod o-w "+filepath.Join(dir, open)) {
+		if err == nil || !strings.Contains(err.Error(), "chmod go-w "+filepath.Join(dir, open)) {
 			t.Errorf("%s for all to write: %v; want a refusal with the way out", open, err)
 		}
 	}

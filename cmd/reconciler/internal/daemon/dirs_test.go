@@ -24,7 +24,7 @@ func TestDirectoriesThatOthersMayWriteAreNotUsed(t *testing.T) {
 
 			err := makeDirs(dirs, trust.Own())
 
-			if err == nil || !strings.Contains(err.Error(), "chmod o-w "+filepath.Join(root, which)) || !strings.Contains(err.Error(), "--"+which) {
+			if err == nil || !strings.Contains(err.Error(), "chmod go-w "+filepath.Join(root, which)) || !strings.Contains(err.Error(), "--"+which) {
 				t.Errorf("a %s directory open to %s: %v; want the two ways out", which, name, err)
 			}
 		}
@@ -47,7 +47,7 @@ func TestDirectoriesInAFolderForAllAreNotUsed(t *testing.T) {
 
 		err := makeDirs(dirs, trust.Own())
 
-		if err == nil || !strings.Contains(err.Error(), "chmod o-w "+open) || !strings.Contains(err.Error(), "--"+which) {
+		if err == nil || !strings.Contains(err.Error(), "chmod go-w "+open) || !strings.Contains(err.Error(), "--"+which) {
 			t.Errorf("a %s directory in a folder for all: %v; want the two ways out", which, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestAMetricsSocketStandsWhereNobodyCanReplaceIt(t *testing.T) {
 	}
 	l, err := listenMetrics(filepath.Join(open, "metrics.sock"), trust.Own())
 
-	if refused == nil || !strings.Contains(refused.Error(), "chmod o-w "+open) {
+	if refused == nil || !strings.Contains(refused.Error(), "chmod go-w "+open) {
 		t.Errorf("in a folder for all: %v; want a refusal with the way out", refused)
 	}
 	if err != nil {

@@ -1,24 +1,22 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
-	"os/user"
-	"strconv"
+
+	"github.com/reconciler-dev/reconciler/internal/account"
 )
 
-// statusGroup is the number of the group of --status-group; nil without one.
+// statusGroup is the number of the group of --status-group; nil without one. A name
+// service that does not answer is waited for as long as account does: 15 s.
 func statusGroup(name string) (*int, error) {
 	if name == "" {
 		return nil, nil
 	}
-	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
-		gid := int(n)
-		return &gid, nil
-	}
-	g, err := user.LookupGroup(name)
+	gid, err := account.Database{}.Group(context.Background(), name)
 	if err != nil {
-		return nil, fmt.Errorf("--status-group %q: %w", name, err)
+		return nil, fmt.Errorf("--status-group %q: %w; make it (groupadd), or name another one", name, err)
 	}
-	gid, err := strconv.Atoi(g.Gid)
-	return &gid, err
+	n := int(gid)
+	return &n, nil
 }

@@ -104,7 +104,7 @@ func TestALockFileForAllIsRefused(t *testing.T) {
 
 	_, err := lockStatus(dir, Holder{})
 
-	if err == nil || !strings.Contains(err.Error(), "chmod o-w "+path) {
+	if err == nil || !strings.Contains(err.Error(), "chmod go-w "+path) {
 		t.Errorf("lock = %v, want what is wrong with the file and the way out", err)
 	}
 }
