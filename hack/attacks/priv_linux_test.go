@@ -167,7 +167,7 @@ var holdLocks = attack("hold-locks", func(paths []string) error {
 func TestNobodyHoldsUpAStart(t *testing.T) {
 	h := newHouse(t)
 	h.manifest("web", sleeper)
-	h.daemon().stop() // and all there is to lock is there
+	h.daemon().kill() // and all there is to lock is there
 	locked := attackBesideAsNobody(t, holdLocks, h.Manifests, h.Status, filepath.Join(h.Status, ".lock"), filepath.Join(h.Status, "web.json"),
 		filepath.Join(h.Status, "reconciler.json"), h.State, filepath.Join(h.State, "lock"), filepath.Join(h.State, "shim", "lock"))
 
