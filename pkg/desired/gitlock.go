@@ -24,6 +24,9 @@ func (r *reader) gitAtWork() bool {
 
 // gitFolder is the folder of the repository whose ".git" is at path.
 func (r *reader) gitFolder(path string) (git string, found bool) {
+	if _, err := r.disk.Stat(path); err != nil {
+		return "", false // nearly always: spare the walk
+	}
 	at, err := r.find(path)
 	defer at.close()
 	switch {
