@@ -158,7 +158,7 @@ func TestAStatusDirectoryThatOthersMadeMeanwhileIsNotTaken(t *testing.T) {
 
 	open := l.retake()
 
-	if open == nil || !strings.Contains(open.Error(), "chmod o-w") {
+	if open == nil || !strings.Contains(open.Error(), "chmod go-w "+dir) {
 		t.Errorf("retake() = %v, want what is wrong, and the way out", open)
 	}
 }
