@@ -76,7 +76,7 @@ func TestEachRowIsJudgedByItsNamedTests(t *testing.T) {
 		"calc/red-by-a-program-that-a-test-builds": Red,
 		"calc/nobody-looks":                        Survived, "calc/one-of-two-looks": Survived,
 		"calc/variable-is-unused": NoBuild, "calc/text-is-gone": Stale, "calc/text-is-twice": Stale, "calc/file-is-gone": Stale,
-		"calc/no-such-test": Broken, "calc/red-already": Broken, "calc/is-skipped": Skipped, "more/other": Red,
+		"calc/no-such-test": Broken, "calc/red-already": Broken, "calc/is-skipped-without-the-mending": Broken, "calc/is-skipped": Skipped, "more/other": Red,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s\nreasons: %v", diff, why)

@@ -23,7 +23,7 @@ const (
 	Survived Verdict = "survived"       // a named test does not fail without the mending
 	Stale    Verdict = "stale"          // the text is not in its file exactly once
 	NoBuild  Verdict = "does not build" // without the mending
-	Broken   Verdict = "broken"         // a named test fails with the mending, or is not there
+	Broken   Verdict = "broken"         // a named test fails with the mending, or has no verdict
 	Skipped  Verdict = "skipped"
 )
 
@@ -198,8 +198,12 @@ func mutantVerdict(pkg string, tests []string, o outcome) (Verdict, string) {
 		return NoBuild, tail(o.output)
 	}
 	for _, name := range tests {
-		if !o.failed[name] {
+		switch {
+		case o.failed[name]:
+		case o.passed[name]:
 			return Survived, pkg + " " + name + " does not fail without the mending"
+		default: // skipped, ended from outside, or its package fails before it
+			return Broken, pkg + " " + name + " says nothing without the mending:\n" + tail(o.output)
 		}
 	}
 	return Red, ""
