@@ -145,7 +145,7 @@ func (d *directory) Reopen() error {
 func private(root *os.Root, dir string) error {
 	info, err := root.Stat(".")
 	if err == nil && info.Mode().Perm()&0o002 != 0 {
-		return fmt.Errorf("%s may be written by everybody; run: chmod o-w %s", dir, dir)
+		return fmt.Errorf("%s may be written by everybody; run: chmod go-w %s", dir, dir)
 	}
 	return err
 }
