@@ -55,10 +55,10 @@ func newDirtyBench(t *testing.T, cgroup string) *bench {
 // inventory prints what a process begins with, in one line.
 const inventory = `cd /proc/$$ && status=$(grep -E '^(Umask|SigBlk|SigIgn):' status | tr -d '\t' | tr '\n' ' ') &&
 set -- $(cat stat) &&
-printf %s "${status}own_session=$(test $6 = $$ && echo yes) nice=${19} policy=${41} oom=$(cat oom_score_adj) core=$(ulimit -Sc) of $(ulimit -Hc) files=$(ulimit -Sn) of $(ulimit -Hn) fds=" && ls fd | tr '\n' ' ' && echo`
+printf %s "${status}own_session=$(test $6 = $$ && echo yes) nice=${19} policy=${41} oom=$(cat oom_score_adj) core=$(ulimit -Sc) of $(ulimit -Hc) files=$(ulimit -Sn) of $(ulimit -Hn) fds=" && ls -m fd && :` // no pipe and no exec: the shell would have a descriptor more
 
 const cleanInventory = "Umask:0022 SigBlk:0000000000000000 SigIgn:0000000000000000 " +
-	"own_session=yes nice=0 policy=0 oom=0 core=0 of 2048 files=123 of 456 fds=0 1 2"
+	"own_session=yes nice=0 policy=0 oom=0 core=0 of 2048 files=123 of 456 fds=0, 1, 2"
 
 func TestEveryStartBeginsCleanWhateverTheShimInherited(t *testing.T) {
 	for _, cgroup := range []string{"", nowhere} {
