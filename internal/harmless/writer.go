@@ -57,6 +57,9 @@ func File(w io.Writer) *os.File {
 func (w *Writer) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.rest) == 0 && isPlain(b) { // as nearly every line of a log is
+		return w.to.Write(b)
+	}
 	all := append(w.rest, b...)
 	out, rest := w.pass(all, false)
 	w.rest = append([]byte(nil), rest...)
@@ -131,4 +134,14 @@ func wholeRunes(b []byte) int {
 		}
 	}
 	return len(b)
+}
+
+// isPlain reports whether b is printable ASCII, lines and tabs, and so passes as it is.
+func isPlain(b []byte) bool {
+	for _, c := range b {
+		if (c < ' ' || c >= 0x7f) && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return true
 }

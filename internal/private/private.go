@@ -1,6 +1,7 @@
 package private
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -55,7 +56,7 @@ func admit(f *os.File, group int) error {
 		}
 		return nil // it is root's, and we are not
 	}
-	if int(st.Gid) == want && uint32(st.Mode)&0o7777 == uint32(mode) {
+	if isClosed(&st, mode, want) {
 		return nil
 	}
 	// Closed before it changes hands: what the old group might do is not for the new one.
@@ -71,18 +72,55 @@ func admit(f *os.File, group int) error {
 // Below makes a folder in one that was judged, and judges it: it is ours, and no link.
 // It gets the mode 0700.
 func Below(path string) error {
+	err := Existing(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return noLink(path, err)
 	}
-	f, err := openDir(path)
+	return Existing(path)
+}
+
+// Existing is Below of a folder that is there: its error is a fs.ErrNotExist if it is
+// not. Each start of a child judges two of them, so this asks the kernel three times and
+// no more, which an os.File doubles.
+func Existing(path string) error {
+	fd, err := -1, error(unix.EINTR)
+	for err == unix.EINTR {
+		fd, err = unix.Open(path, folderFlags, 0)
+	}
+	if err != nil {
+		return noLink(path, &fs.PathError{Op: "open", Path: path, Err: err})
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return judgeFolder(fd, &st, path)
+}
+
+func judgeFolder(fd int, st *unix.Stat_t, path string) error {
+	thing := trust.Thing{Dir: true, Last: true, UID: st.Uid, GID: st.Gid, Mode: uint32(st.Mode) & 0o7777}
+	if err := trust.Own().JudgeThing(thing, path, path); err != nil {
+		return explain(err)
+	}
+	if isClosed(st, 0o700, os.Getegid()) {
+		return nil
+	}
+	held, err := unix.Dup(fd)
 	if err != nil {
 		return err
 	}
+	f := os.NewFile(uintptr(held), path)
 	defer f.Close()
-	if err := trust.Own().Judge(f, path); err != nil {
-		return explain(err)
-	}
 	return admit(f, -1)
+}
+
+// isClosed reports whether a folder of ours has the mode and the group already.
+func isClosed(st *unix.Stat_t, mode fs.FileMode, group int) bool {
+	return int(st.Gid) == group && uint32(st.Mode)&0o7777 == uint32(mode)
 }
 
 // Here judges the folder at path, which is made where it is missing, and not what leads
@@ -99,8 +137,10 @@ func Here(path string) error {
 	return explain(trust.Own().Judge(f, path))
 }
 
+const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
 func openDir(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	f, err := os.OpenFile(path, folderFlags, 0)
 	if err != nil {
 		return nil, noLink(path, err)
 	}

@@ -31,6 +31,20 @@ var (
 	heard = hearing(reflect.TypeFor[Child](), reflect.TypeFor[Runtime]())
 )
 
+// heardFields are the fields with captured output of each struct that has some: a
+// status is written for each step of a child, and reflect.Type.Field allocates.
+var heardFields = func() map[reflect.Type][]int {
+	fields := map[reflect.Type][]int{}
+	for t, has := range heard {
+		for i := 0; has && t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+			if heard[t.Field(i).Type] {
+				fields[t] = append(fields[t], i)
+			}
+		}
+	}
+	return fields
+}()
+
 // hearing finds the types with captured output in them among those that types are
 // made of.
 func hearing(types ...reflect.Type) map[reflect.Type]bool {
@@ -96,10 +110,8 @@ func without(v reflect.Value) reflect.Value {
 	case reflect.Struct:
 		out := reflect.New(t).Elem()
 		out.Set(v)
-		for i := range t.NumField() {
-			if heard[t.Field(i).Type] {
-				out.Field(i).Set(without(v.Field(i)))
-			}
+		for _, i := range heardFields[t] {
+			out.Field(i).Set(without(v.Field(i)))
 		}
 		return out
 	}

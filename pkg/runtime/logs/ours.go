@@ -32,10 +32,7 @@ func folders(root, dir string) []string {
 // judgeFolders makes nothing: its error is a fs.ErrNotExist where a folder is missing.
 func judgeFolders(root, dir string) error {
 	for _, path := range folders(root, dir) {
-		if _, err := os.Lstat(path); err != nil {
-			return err
-		}
-		if err := private.Below(path); err != nil {
+		if err := private.Existing(path); err != nil {
 			return wayOut(err)
 		}
 	}
