@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // ErrUnknown is the reason when nobody on this machine has the name or the number.
@@ -39,6 +40,8 @@ type Database struct {
 	// FilesOnly leaves name services alone: what the files do not know is
 	// ErrElsewhere where there is somebody to ask.
 	FilesOnly bool
+
+	wait time.Duration // instead of maxWait
 }
 
 // User finds a user by name, or by number if name is one.

@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,10 @@ const (
 	// maxWait is how long a name service may think. SSSD itself gives a server that
 	// does not answer 6 s and then says what it has cached (dns_resolver_timeout).
 	maxWait = 15 * time.Second
+
+	// maxRest is how long the pipe of an answer is waited for when getent is gone: who
+	// it left behind may hold it for ever.
+	maxRest = time.Second
 
 	// maxAnswer bounds what is kept of an answer; a group may have many members.
 	maxAnswer = 4 << 20
@@ -83,11 +88,12 @@ func (d Database) ask(ctx context.Context, database, key string) (string, error)
 	if strings.HasPrefix(key, "-") || strings.ContainsAny(key, "\x00\n:") {
 		return "", ErrUnknown // it would be an option; no name holds these
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, maxWait, fmt.Errorf("the name service did not answer within %v", maxWait))
+	wait := cmp.Or(d.wait, maxWait)
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("the name service did not answer within %v", wait))
 	defer cancel()
 	var out bounded
 	cmd := exec.CommandContext(ctx, d.getent(), database, key)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.WaitDelay = []string{"PATH=/usr/bin:/bin"}, "/", &out, time.Second
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.WaitDelay = []string{"PATH=/usr/bin:/bin"}, "/", &out, min(wait, maxRest)
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {

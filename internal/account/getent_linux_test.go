@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -105,7 +107,6 @@ func TestAnAnswerThatIsNoneIsNobody(t *testing.T) {
 		"echo 'ldap:x:zero:0::/:/bin/sh'":    "no entry",
 		"exit 1":                             "exit status 1",
 		"kill -9 $$":                         "killed",
-		"exec yes":                           "broken pipe",
 	} {
 		u, err := withService(t, script).User(t.Context(), "ldap")
 		if err == nil || errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), want) {
@@ -124,6 +125,62 @@ func TestAnAnswerThatIsNoneIsNobody(t *testing.T) {
 		t.Errorf("groups = %v although the service did not say them", got)
 	}
 }
+
+func TestAnAnswerThatIsTooLongIsNotKept(t *testing.T) {
+	d := withService(t, "exec head -c 9999999 /dev/zero")
+
+	u, err := d.User(t.Context(), "ldap")
+
+	if err == nil || !strings.Contains(err.Error(), "broken pipe") {
+		t.Errorf("ten million bytes: %+v, %v; want that nobody reads them to their end", u, err)
+	}
+}
+
+func TestAServiceThatDoesNotAnswerIsLeftAfterAWhile(t *testing.T) {
+	d := withService(t, "exec tail -f /dev/null")
+	d.wait = time.Millisecond
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("it was not left"))
+	defer cancel()
+
+	_, err := d.User(ctx, "ldap")
+
+	if err == nil || !strings.Contains(err.Error(), "did not answer within 1ms") {
+		t.Errorf("error = %v, want that it did not answer", err)
+	}
+}
+
+// A getent that leaves a process behind, which holds its output open.
+func TestWhoHoldsTheAnswerOpenIsLeftAfterAWhile(t *testing.T) {
+	hold := t.TempDir() + "/hold"
+	if err := unix.Mkfifo(hold, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := withService(t, "cat "+hold+" & echo ldap:x:1:1::/:/bin/sh")
+	d.wait = 10 * time.Second
+	done := make(chan error, 1)
+	go func() {
+		_, err := d.User(t.Context(), "ldap")
+		done <- err
+	}()
+	end, err := os.OpenFile(hold, os.O_WRONLY, 0) // it is open when cat has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+
+	select {
+	case err := <-done:
+		if !errors.Is(err, exec.ErrWaitDelay) {
+			t.Errorf("error = %v, want that its output stays open", err)
+		}
+	case <-time.After(patience):
+		end.Close()
+		t.Errorf("it was waited for, until it ended: %v", <-done)
+	}
+}
+
+// patience is how long a test waits for what must happen.
+const patience = 5 * time.Second
 
 func TestANameThatIsAnOptionIsNotAsked(t *testing.T) {
 	d := withService(t, "echo \"$2:x:0:0::/:/bin/sh\"")

@@ -181,6 +181,11 @@ func TestAFIFOInThePlaceOfTheSecretsIsNotWaitedFor(t *testing.T) {
 	if err := syscall.Mkfifo(dir, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	held, err := os.OpenFile(dir, os.O_RDWR, 0) // who opened it all the same is not caught
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 
 	_, read := Host{SecretsDir: dir}.readSecret("key")
 	_, stat := statSecret(dir, "key")

@@ -369,3 +369,28 @@ func TestADirectoryThatCannotBePreparedIsNotWrittenTo(t *testing.T) {
 		t.Errorf("the other directory has %v", left)
 	}
 }
+
+func TestAFIFOInThePlaceOfTheDirectoryIsNotOpened(t *testing.T) {
+	d, _ := openTemp(t)
+	path := filepath.Join(t.TempDir(), "status")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.OpenFile(path, os.O_RDWR, 0) // who opened it all the same is not caught
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+
+	_, one := ReadChild(path, "web")
+	_, all := ReadAll(path)
+	_, rt := ReadRuntime(path)
+	d.path, d.prepare = path, func() error { return nil } // it passes for the directory
+	again := d.Reopen()
+
+	for name, err := range map[string]error{"ReadChild": one, "ReadAll": all, "ReadRuntime": rt, "Reopen": again} {
+		if !errors.Is(err, syscall.ENOTDIR) {
+			t.Errorf("%s = %v, want that it is no folder", name, err)
+		}
+	}
+}

@@ -24,7 +24,8 @@ func playDirty(argv []string) int {
 	blocked.Val[0] = ^blocked.Val[0]
 	for _, err := range []error{
 		unix.PthreadSigmask(unix.SIG_SETMASK, &blocked, nil),
-		unix.Setpriority(unix.PRIO_PROCESS, 0, 7),
+		unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Nice: 7}, 0),
+		idleDisk(),
 		os.WriteFile("/proc/self/oom_score_adj", []byte("321"), 0),
 		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}),
 		unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 123, Max: 456}),
@@ -41,6 +42,15 @@ func playDirty(argv []string) int {
 	return 1
 }
 
+// idleDisk is "ionice -c idle" for the calling thread.
+func idleDisk() error {
+	const whoProcess, classIdle, classShift = 1, 3, 13
+	if _, _, e := unix.RawSyscall(unix.SYS_IOPRIO_SET, whoProcess, 0, classIdle<<classShift); e != 0 {
+		return e
+	}
+	return nil
+}
+
 // newDirtyBench is newBench with a shim that begins with all of this.
 func newDirtyBench(t *testing.T, cgroup string) *bench {
 	if os.Getuid() != 0 {
@@ -55,10 +65,10 @@ func newDirtyBench(t *testing.T, cgroup string) *bench {
 // inventory prints what a process begins with, in one line.
 const inventory = `cd /proc/$$ && status=$(grep -E '^(Umask|SigBlk|SigIgn):' status | tr -d '\t' | tr '\n' ' ') &&
 set -- $(cat stat) &&
-printf %s "${status}own_session=$(test $6 = $$ && echo yes) nice=${19} policy=${41} oom=$(cat oom_score_adj) core=$(ulimit -Sc) of $(ulimit -Hc) files=$(ulimit -Sn) of $(ulimit -Hn) fds=" && ls -m fd && :` // no pipe and no exec: the shell would have a descriptor more
+printf %s "${status}own_session=$(test $6 = $$ && echo yes) nice=${19} policy=${41} idle_disk=$(ionice -p $$ | grep -c idle) oom=$(cat oom_score_adj) core=$(ulimit -Sc) of $(ulimit -Hc) files=$(ulimit -Sn) of $(ulimit -Hn) fds=" && ls -m fd && :` // no pipe and no exec: the shell would have a descriptor more
 
 const cleanInventory = "Umask:0022 SigBlk:0000000000000000 SigIgn:0000000000000000 " +
-	"own_session=yes nice=0 policy=0 oom=0 core=0 of 2048 files=123 of 456 fds=0, 1, 2"
+	"own_session=yes nice=0 policy=0 idle_disk=0 oom=0 core=0 of 2048 files=123 of 456 fds=0, 1, 2"
 
 func TestEveryStartBeginsCleanWhateverTheShimInherited(t *testing.T) {
 	for _, cgroup := range []string{"", nowhere} {

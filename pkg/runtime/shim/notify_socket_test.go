@@ -426,6 +426,27 @@ func TestFolderThatAnotherUserMadeIsPassedOver(t *testing.T) {
 	}
 }
 
+// A table says where to listen again; the folder may be somebody else's by then.
+func TestNoSocketIsMadeInAFolderThatOthersMayWrite(t *testing.T) {
+	dir := t.TempDir()
+	at := address{Path: filepath.Join(dir, "socket"), UID: uint32(os.Geteuid())}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+
+	fd, err := openNotify(at)
+
+	if err == nil {
+		unix.Close(fd)
+	}
+	if err == nil || !strings.Contains(err.Error(), "chmod go-w "+dir) {
+		t.Errorf("openNotify() = %d, %v; want a refusal with the way out", fd, err)
+	}
+	if entries, err := os.ReadDir(dir); len(entries) > 0 || err != nil {
+		t.Errorf("the folder has %v, %v", entries, err)
+	}
+}
+
 func TestSenderMustBeTheUserOfTheChildOrRoot(t *testing.T) {
 	self, err := openProcess(os.Getpid())
 	if err != nil {
