@@ -29,7 +29,7 @@ var hashed = []string{
 	`{name: worker, resource_limits: {max_memory_mb: 256}}`,
 	`{name: worker, resource_limits: {max_cpu_percent: 80.5, max_file_descriptors: 1024, max_processes: 100}, run_as: {umask: "0022"}}`,
 	`{name: worker, command_permissions: {allow_shutdown: true, allow_restart: true, allowed_signals: [SIGUSR1, SIGHUP]}}`,
-	`{name: worker, health_check: {http: {port: 8080, headers: {X-A: b}, status: "204", body_match: "ok+"}, max_retries: 4}, readiness: {tcp: {port: 1}}}`,
+	`{name: worker, health_check: {http: {port: 8080, headers: {X-A: b}, status: "203", body_match: "ok+"}, max_retries: 4}, readiness: {tcp: {port: 1}}}`,
 	`{name: worker, health_check: {exec: [a, b], initial_delay_secs: 6}, readiness: {log_match: "listening on .*", deadline_secs: 60}}`,
 	`{name: worker, health_check: {heartbeat: true}, readiness: {notify: true}}`,
 	`{name: worker, health_check: {grpc: {port: 1, service: s, host: h}}, readiness: {http: {unix_socket: /run/a}}}`,

@@ -42,7 +42,7 @@ var enforcers = map[string]string{
 	"restart_policy":      "the runtime, at every exit",
 	"success_exit_codes":  "the runtime, at every exit",
 	"inherit_environment": "the runtime, at every start",
-	"env_files":           "the runtime, at every start; a file that cannot be read is a failed start",
+	"env_files":           "the runtime, at every start; a file that cannot be read, or that another user could have written for a child that stays root, is a failed start",
 	"run_as":              "the shim, by the kernel; without the right to change the user it is a failed start",
 	"environment":         "the runtime, at every start",
 	"secrets":             "the runtime, at every start, from the directory of `run --secrets`; a changed one restarts the child",

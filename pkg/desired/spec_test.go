@@ -110,7 +110,7 @@ health_check:
   timeout_secs: 2
   max_retries: 4
   initial_delay_secs: 6
-  http: {port: 8080, path: /healthz, host: localhost, scheme: https, method: HEAD, headers: {X-A: b}, status: "204", body_match: "ok+"}
+  http: {port: 8080, path: /healthz, host: localhost, scheme: https, method: GET, headers: {X-A: b}, status: "203", body_match: "ok+"}
 readiness:
   check_interval_secs: 7
   timeout_secs: 8
@@ -158,8 +158,8 @@ func TestEveryFieldReachesTheSpec(t *testing.T) {
 		Secrets: []child.Secret{{Name: "API_TOKEN", Key: "workers/api_token", Required: true}, {Name: "OTHER", Key: "o"}},
 		HealthCheck: &child.HealthCheck{
 			CheckInterval: seconds(1.5), Timeout: seconds(2), MaxRetries: 4, InitialDelay: seconds(6),
-			Probe: child.Probe{HTTP: &child.HTTPProbe{Port: 8080, Path: "/healthz", Host: "localhost", Scheme: "https", Method: "HEAD",
-				Headers: map[string]string{"X-A": "b"}, Status: "204", BodyMatch: "ok+"}},
+			Probe: child.Probe{HTTP: &child.HTTPProbe{Port: 8080, Path: "/healthz", Host: "localhost", Scheme: "https", Method: "GET",
+				Headers: map[string]string{"X-A": "b"}, Status: "203", BodyMatch: "ok+"}},
 		},
 		Readiness: &child.Readiness{
 			CheckInterval: seconds(7), Timeout: seconds(8), SuccessThreshold: 9, FailureThreshold: 10, InitialDelay: seconds(11), Deadline: seconds(60),

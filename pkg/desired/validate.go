@@ -156,6 +156,7 @@ func (p *httpProbe) check(c *checker) {
 	}
 	if p.BodyMatch != nil {
 		checkRegexp(c, "body_match", *p.BodyMatch)
+		p.checkBody(c)
 	}
 	if p.Status != nil && !validStatuses(*p.Status) {
 		c.problem("status", quoted(*p.Status)+" holds no statuses from 100 to 599", `write codes and ranges such as "200-399" or "200,204"`)

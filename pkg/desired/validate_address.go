@@ -1,9 +1,11 @@
 package desired
 
 import (
+	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -53,6 +55,26 @@ func checkHost(c *checker, host *string) {
 	}
 	c.problem("host", quoted(*host)+" is no name and no address of a host", hint)
 }
+
+// bodiless are the statuses of answers that have no body (RFC 9110, sections 15.3.5,
+// 15.3.6 and 15.4.5).
+var bodiless = []string{"204", "205", "304"}
+
+// checkBody refuses a pattern that is looked for where there is nothing: an answer to
+// HEAD has no body either (RFC 9110, section 9.3.2).
+func (p *httpProbe) checkBody(c *checker) {
+	pattern, err := regexp.Compile(*p.BodyMatch)
+	switch {
+	case err != nil || pattern.MatchString(""): // it was said; it is satisfied with nothing
+	case p.Method != nil && *p.Method == http.MethodHead:
+		c.problem("body_match", "an answer to HEAD has no body, so it never matches", "remove it, or write method: GET")
+	case p.Status != nil && !slices.ContainsFunc(strings.Split(*p.Status, ","), hasBody):
+		c.problem("body_match", "an answer with status "+quoted(*p.Status)+" has no body, so it never matches", "remove it, or allow other statuses")
+	}
+}
+
+// hasBody is for a part of a list of statuses: a code, or a range, which holds others.
+func hasBody(part string) bool { return !slices.Contains(bodiless, strings.TrimSpace(part)) }
 
 // isControl reports what the value of a header may not hold (RFC 9110, section 5.5).
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

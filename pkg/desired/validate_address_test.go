@@ -26,6 +26,12 @@ func TestProbesThatCouldNeverSucceedAreProblems(t *testing.T) {
 		`http: {port: 80, host: "my_host.example-1.org."}`:                                  "",
 		`http: {port: 80, host: "fe80::1%eth0"}`:                                            "",
 		`http: {unix_socket: ` + long[:107] + `}`:                                           "",
+		`http: {port: 80, method: HEAD, body_match: ok}`:                                    `readiness.http.body_match: an answer to HEAD has no body, so it never matches (remove it, or write method: GET)`,
+		`http: {port: 80, status: "204, 304", body_match: ok}`:                              `readiness.http.body_match: an answer with status "204, 304" has no body`,
+		`http: {port: 80, method: HEAD}`:                                                    "",
+		`http: {port: 80, method: HEAD, body_match: "^$"}`:                                  "",
+		`http: {port: 80, status: "200,204", body_match: ok}`:                               "",
+		`http: {port: 80, status: "204-206", body_match: ok}`:                               "",
 		`tcp: {port: 80, host: 127.0.0.1}`:                                                  "",
 	} {
 		_, problems := Decode("a.yaml", []byte("name: a\nreadiness: {"+text+"}"))
