@@ -2,6 +2,7 @@ package trust
 
 import (
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,7 @@ type Error struct {
 	Owner  uint32 // of the hop
 	Other  bool   // it is the owner who is not trusted, not the mode
 	Reason string // "belongs to deploy", "may be written by everybody (mode 0777)"
-	Remedy string // a command for a shell, run as root or as the owner
+	Remedy string // what to do: mostly a command for a shell, run as root or as the owner
 }
 
 // Error is one line: what, why and the way out.
@@ -43,6 +44,21 @@ func userName(uid uint32) string {
 		return u.Username
 	}
 	return "user " + id
+}
+
+// homeOf is the home of a user of this machine; empty where none is known, or one that
+// is everybody's.
+func homeOf(uid uint32) string {
+	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	if err != nil || !filepath.IsAbs(u.HomeDir) || filepath.Clean(u.HomeDir) == "/" {
+		return ""
+	}
+	return filepath.Clean(u.HomeDir)
+}
+
+// below reports whether path is home or stands in it.
+func below(path, home string) bool {
+	return home != "" && (path == home || strings.HasPrefix(path, home+"/"))
 }
 
 // groupName is likewise.

@@ -32,8 +32,14 @@ var hidden = sync.OnceValue(unmapped)
 // is made of: root wrote it, or one of the owners, who with that are as good as root. A
 // mount that is read-only excuses modes, as those of a ConfigMap's volume are. (Who is
 // not root obeys itself and root; what it runs it could run anyway.)
-func Obey(owners []uint32) Policy {
-	p := Own().Also(owners...)
+func Obey(owners []uint32) Policy { return obey(Own(), owners) }
+
+// ObeyAsRoot is the Obey of a process of root, for a process that is not: to say what
+// root would refuse.
+func ObeyAsRoot(owners []uint32) Policy { return obey(Policy{Unmapped: hidden()}, owners) }
+
+func obey(p Policy, owners []uint32) Policy {
+	p = p.Also(owners...)
 	p.ReadOnly = true
 	for _, uid := range owners {
 		if gid, ok := PrivateGroup(uid); ok {

@@ -308,7 +308,9 @@ func (p Policy) verdict(n node, path, hop string) error {
 	if reason == "" || p.LinksOnly {
 		return nil
 	}
-	if remedy != "" {
+	if home := homeOf(n.uid); n.kind == dir && !n.last && !p.owner(n) && below(hop, home) {
+		remedy = "choose a place outside of " + shellWord(home) // to take it from its user would be worse
+	} else if remedy != "" {
 		remedy += " " + shellWord(hop)
 	}
 	return &Error{Path: path, Hop: hop, Owner: n.uid, Other: !p.owner(n), Reason: reason, Remedy: remedy}

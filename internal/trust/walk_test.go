@@ -258,3 +258,29 @@ func TestLinkOfAStrangerLeadsToHisOwnAlone(t *testing.T) {
 		}
 	}
 }
+
+// A machine has users whose home is a folder of the system; any will do.
+func TestNobodyIsToldToTakeAHomeFromItsUser(t *testing.T) {
+	uid := uint32(1)
+	for uid < 100 && homeOf(uid) == "" {
+		uid++
+	}
+	home := homeOf(uid)
+	if home == "" {
+		t.Skip("no user here has a home")
+	}
+	file := home + "/project/web.yaml"
+	for hop, want := range map[string]string{
+		home:              "choose a place outside of " + home,
+		home + "/project": "choose a place outside of " + home,
+		"/srv" + home:     "chown root /srv" + home,
+	} {
+		err := Policy{}.verdict(node{kind: dir, uid: uid, mode: 0o755}, file, hop)
+		own := Policy{}.verdict(node{kind: dir, mode: 0o777}, file, hop)
+
+		var bad, open *Error
+		if !errors.As(err, &bad) || bad.Remedy != want || !errors.As(own, &open) || open.Remedy != "chmod go-w "+hop {
+			t.Errorf("%s: %v; want %q; of root, and open to all: %v", hop, err, want, own)
+		}
+	}
+}

@@ -10,15 +10,16 @@ import (
 // obeyed is whose word counts. As root that is the rule of sshd's StrictModes, for
 // every folder and link on the way and for what is read in the end: who may write a
 // manifest runs commands as us. For others it is nil, everybody's: what they run they
-// could run anyway. owners are users whose word counts too.
+// could run anyway, unless they ask for the judgement of root. Owners are users whose
+// word counts too.
 //
 // A mount that is read-only excuses modes, as those of a ConfigMap's volume are, and
 // no owner: who owns files has another way to them.
-func obeyed(owners []uint32, anyOwner bool) *trust.Policy {
-	if os.Geteuid() != 0 || anyOwner {
+func obeyed(o Options) *trust.Policy {
+	if o.AnyOwner || os.Geteuid() != 0 && !o.AsRoot {
 		return nil
 	}
-	p := trust.Obey(owners)
+	p := trust.ObeyAsRoot(o.Owners)
 	return &p
 }
 

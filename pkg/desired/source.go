@@ -37,6 +37,10 @@ type Options struct {
 	// checkout in a pipeline, not to run it.
 	AnyOwner bool
 
+	// AsRoot judges owners as a reconciler of root does, whoever asks: to check, not
+	// to run.
+	AsRoot bool
+
 	Timing Timing // zero: DefaultTiming
 	Log    logr.Logger
 }
@@ -81,7 +85,7 @@ func newSource(o Options) (*Source, error) {
 		o.Timing = DefaultTiming()
 	}
 	s := &Source{
-		options: o, root: root, disk: host{}, trust: obeyed(o.Owners, o.AnyOwner),
+		options: o, root: root, disk: host{}, trust: obeyed(o),
 		changes: make(chan struct{}, 1),
 		rescan:  make(chan struct{}, 1),
 		confirm: make(chan struct{}, 1),

@@ -123,7 +123,7 @@ func whoWeAre() (self, error) {
 // among them.
 func (us self) mayBe(ctx context.Context, db account.Database, want *shim.Credential, r *child.RunAs) error {
 	if want.UID != us.uid || r.Group != "" && want.GID != us.gid {
-		return fmt.Errorf("run_as: only root can run a child as another user or group (uid %d, gid %d); the reconciler runs as uid %d, gid %d", want.UID, want.GID, us.uid, us.gid)
+		return fmt.Errorf("run_as: only root can run a child as another user or group (uid %d, gid %d); the reconciler runs as uid %d, gid %d: run the reconciler as root, or take run_as out", want.UID, want.GID, us.uid, us.gid)
 	}
 	for _, name := range r.SupplementaryGroups {
 		gid, err := db.Group(ctx, name)
@@ -131,7 +131,7 @@ func (us self) mayBe(ctx context.Context, db account.Database, want *shim.Creden
 			return groupError("supplementary_groups", name, err)
 		}
 		if gid != us.gid && !slices.Contains(us.groups, int(gid)) {
-			return fmt.Errorf("run_as.supplementary_groups: only root can give a child the group %s (%d), which the reconciler has not", name, gid)
+			return fmt.Errorf("run_as.supplementary_groups: only root can give a child the group %s (%d), which the reconciler has not: run the reconciler as root, let its user be a member of the group at its start, or take the group out", name, gid)
 		}
 	}
 	return nil

@@ -77,9 +77,9 @@ func TestWhoIsNotKnownIsRefusedWithTheWayOut(t *testing.T) {
 		"a group":                    {child.RunAs{User: "app", Group: "gone"}, self{}, `run_as.group: no group "gone"`},
 		"the number of no group":     {child.RunAs{User: "app", Group: "4294967295"}, self{}, "nobody's number"},
 		"a supplementary group":      {child.RunAs{User: "app", SupplementaryGroups: []string{"gone"}}, self{}, `run_as.supplementary_groups: no group "gone"`},
-		"another user, not root":     {child.RunAs{User: "app"}, self{uid: 1005, gid: 1005}, "only root can run a child as another user or group (uid 1001, gid 1002); the reconciler runs as uid 1005"},
+		"another user, not root":     {child.RunAs{User: "app"}, self{uid: 1005, gid: 1005}, "only root can run a child as another user or group (uid 1001, gid 1002); the reconciler runs as uid 1005, gid 1005: run the reconciler as root, or take run_as out"},
 		"another group, not root":    {child.RunAs{Group: "staff"}, self{uid: 1005, gid: 1005}, "only root can run a child as another user"},
-		"a group too many, not root": {child.RunAs{User: "d", SupplementaryGroups: []string{"staff"}}, self{uid: 1005, gid: 1005}, "only root can give a child the group staff (50)"},
+		"a group too many, not root": {child.RunAs{User: "d", SupplementaryGroups: []string{"staff"}}, self{uid: 1005, gid: 1005}, "only root can give a child the group staff (50), which the reconciler has not: run the reconciler as root, let its user be a member"},
 	} {
 		got, err := identify(t.Context(), db, row.us, &row.as)
 

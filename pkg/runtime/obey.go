@@ -118,7 +118,11 @@ func (h Host) envFile(path string, root bool) watched {
 // of manifests, whom we obey anyway.
 func (h Host) checkSecretOwner(f *os.File, path string) error {
 	found, err := trust.Obey(h.Owners).Check(path)
-	if err != nil {
+	var bad *trust.Error
+	switch {
+	case errors.As(err, &bad) && bad.Other && os.Geteuid() == 0:
+		return fmt.Errorf("%w: mend that, choose another --secrets, or trust the owner with --manifests-owner %s", err, bad.Name())
+	case err != nil:
 		return err
 	}
 	var st unix.Stat_t

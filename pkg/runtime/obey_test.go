@@ -243,6 +243,9 @@ func TestASecretOfAnotherUserIsRefused(t *testing.T) {
 			if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), canary)) {
 				t.Errorf("error = %v, want %q", err, row.want)
 			}
+			if strings.Contains(row.want, "4242") && !strings.Contains(err.Error(), ": mend that, choose another --secrets, or trust the owner with --manifests-owner 4242") {
+				t.Errorf("error = %v, want the ways out", err)
+			}
 			if strings.Contains(row.want, "4242") && trusted != nil {
 				t.Errorf("with the owner of manifests: %v, want the start", trusted)
 			}

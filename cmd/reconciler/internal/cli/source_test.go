@@ -3,10 +3,13 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reconciler-dev/reconciler/internal/testuser"
 )
 
 func TestUsersAreNamedOrNumbered(t *testing.T) {
@@ -56,5 +59,30 @@ func TestAsRootEveryVerbThatReadsManifestsTakesTheirOwner(t *testing.T) {
 	}
 	if diff := cmp.Diff("add root: the manifests directory was added\nadd web: manifest web.yaml was added\n", changed.Out); diff != "" {
 		t.Errorf("diff with the owner (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhoIsNotRootHearsOnDemandWhatRootWouldRefuse(t *testing.T) {
+	if !testuser.Rerun(t) {
+		return
+	}
+	w := newWorld(t)
+	w.manifest("web.yaml", "name: web\n")
+	us := strconv.Itoa(os.Geteuid())
+
+	own, roots := w.run("validate"), w.run("validate", "--as-root")
+	trusted, both := w.run("validate", "--as-root", "--manifests-owner", us), w.run("validate", "--as-root", "--any-owner")
+
+	if own.Code != 0 || !strings.Contains(own.Err, "no problems; owners were not judged, as for a reconciler of root (--as-root)") {
+		t.Errorf("validate = %+v; want that it says whose judgement it is not", own)
+	}
+	if roots.Code != Failed || !strings.Contains(roots.Out, ", who could have us run anything (") || !strings.Contains(roots.Out, "trust this user with --manifests-owner") {
+		t.Errorf("validate --as-root = %+v; want what root would say", roots)
+	}
+	if trusted.Code != 0 || strings.Contains(trusted.Err, "--as-root") {
+		t.Errorf("validate --as-root with the owner = %+v; want no problem and no note", trusted)
+	}
+	if both.Code != Usage {
+		t.Errorf("validate --as-root --any-owner = %+v; want that they exclude each other", both)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,9 @@ const validateExamples = `  # All problems of ./manifests, as file:line:column
   # In a pipeline: several directories, the problems as JSON
   reconciler validate staging production -o json
 
+  # What a reconciler of root would say, before it is deployed
+  reconciler validate --as-root --manifests-owner deploy
+
   # As annotations of a GitHub workflow
   reconciler validate --any-owner -o github
 
@@ -29,7 +33,7 @@ var validateOutputs = []string{"text", "json", "github", "sarif"}
 
 func (a *app) validateCommand() *cobra.Command {
 	var output string
-	var anyOwner bool
+	var look desired.Options
 	var owners Owners
 	cmd := &cobra.Command{
 		Use:   "validate [DIR...]",
@@ -40,6 +44,9 @@ directory unless some are named. It needs no running reconciler and changes noth
 It warns of users and groups that this machine does not know, and of variables that
 pass to no child: the manifests may be for another machine.
 
+A reconciler of root obeys no manifest that another user owns or may write. That is
+judged when root validates; for others --as-root asks for it.
+
 The exit code is 0 without a problem and 1 with some; a warning is none.`,
 		Example: validateExamples,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -49,14 +56,19 @@ The exit code is 0 without a problem and 1 with some; a warning is none.`,
 			if err := oneOf("output", output, validateOutputs...); err != nil {
 				return err
 			}
+			if look.AnyOwner && look.AsRoot {
+				return withCode(Usage, "--any-owner and --as-root exclude each other: say one of them")
+			}
 			if len(dirs) == 0 {
 				dirs = []string{a.Manifests}
 			}
-			return a.validate(cmd.Context(), dirs, desired.Options{AnyOwner: anyOwner, Owners: owners}, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			look.Owners, look.AllowEmpty = owners, true
+			return a.validate(cmd.Context(), dirs, look, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, github (annotations of a workflow) or sarif (2.1.0)")
-	cmd.Flags().BoolVar(&anyOwner, "any-owner", false, "as root, accept manifests that others may write: for a checkout in a pipeline")
+	cmd.Flags().BoolVar(&look.AnyOwner, "any-owner", false, "as root, accept manifests that others may write: for a checkout in a pipeline")
+	cmd.Flags().BoolVar(&look.AsRoot, "as-root", false, "judge owners and modes as a reconciler of root does, whoever asks")
 	owners.add(cmd)
 	completeValues(cmd, "output", validateOutputs...)
 	return cmd
@@ -68,7 +80,7 @@ func (a *app) validate(ctx context.Context, dirs []string, o desired.Options, ou
 		if err := checkDirectory(dir); err != nil {
 			return err
 		}
-		o.Root, o.AllowEmpty = dir, true
+		o.Root = dir
 		set, err := desired.Look(o)
 		if err != nil {
 			return err
@@ -88,8 +100,17 @@ func (a *app) validate(ctx context.Context, dirs []string, o desired.Options, ou
 	if len(warned) > 0 {
 		found += ", " + count(len(warned), "warning")
 	}
-	tell(messages, "%s in %s, %s", count(children, "valid manifest"), directories(dirs), found)
+	tell(messages, "%s in %s, %s%s", count(children, "valid manifest"), directories(dirs), found, judgedFor(os.Geteuid(), o))
 	return nil
+}
+
+// judgedFor says for whose reconciler there is no problem, where another one may have
+// some: owners matter to root alone.
+func judgedFor(euid int, o desired.Options) string {
+	if euid == 0 || o.AsRoot || o.AnyOwner {
+		return ""
+	}
+	return "; owners were not judged, as for a reconciler of root (--as-root)"
 }
 
 // located are problems whose file can be opened from here.
