@@ -35,6 +35,7 @@ var floors = map[string]floor{
 	"internal/peercred":       {ours: []string{"internal/trust"}, others: []string{xsys}},
 	"internal/trust":          {others: []string{xsys}},
 	"internal/regular":        {others: []string{xsys}},
+	"internal/writers":        {others: []string{xsys}},
 	"hack/attacks":            {},
 	"hack/vulncheck":          {},
 	"hack/upgrade":            {},
