@@ -3,7 +3,9 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/reconciler-dev/reconciler/cmd/reconciler/internal/cli"
 	"github.com/reconciler-dev/reconciler/internal/private"
@@ -15,20 +17,20 @@ import (
 // state says is run, and what the status files say is believed.
 func makeDirs(dirs cli.Dirs, p trust.Policy) error {
 	if err := private.Dir(dirs.State, p); err != nil {
-		return fmt.Errorf("state directory: %w%s, or choose another --state", err, trusting(err))
+		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dirs.State))
 	}
 	if err := private.Here(dirs.State); err != nil {
-		return fmt.Errorf("state directory: %w, or choose another --state", err)
+		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dirs.State))
 	}
 	return makeStatus(dirs.Status, p)
 }
 
 func makeStatus(dir string, p trust.Policy) error {
 	if err := private.Shared(dir, p); err != nil {
-		return fmt.Errorf("status directory: %w%s, or choose another --status", err, trusting(err))
+		return fmt.Errorf("status directory: %w%s, or choose another --status", err, wayOut(err, dir))
 	}
 	if err := private.Here(dir); err != nil {
-		return fmt.Errorf("status directory: %w, or choose another --status", err)
+		return fmt.Errorf("status directory: %w%s, or choose another --status", err, wayOut(err, dir))
 	}
 	return nil
 }
@@ -45,13 +47,26 @@ func ownersOfWay(owners cli.Owners) trust.Policy {
 	return p
 }
 
-// trusting is the way out where somebody else owns what leads to a directory of root.
-func trusting(err error) string {
+// wayOut is for where somebody else owns what leads to a directory of root, and for
+// who is not root after a run as root.
+func wayOut(err error, dir string) string {
 	var bad *trust.Error
-	if os.Geteuid() != 0 || !errors.As(err, &bad) || !bad.Other {
-		return ""
+	switch root := os.Geteuid() == 0; {
+	case root && errors.As(err, &bad) && bad.Other:
+		return ", or trust this user with --manifests-owner " + bad.Name()
+	case !root && errors.Is(err, fs.ErrPermission) && isRoots(dir):
+		return fmt.Sprintf("; %s is root's, as after a run with sudo: run it so again, remove the directory, or take it (sudo chown -R %d %s)", dir, os.Geteuid(), dir)
 	}
-	return ", or trust this user with --manifests-owner " + bad.Name()
+	return ""
+}
+
+func isRoots(dir string) bool {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == 0
 }
 
 // mayHold judges a folder that somebody chose for a socket of ours: nobody else can

@@ -72,6 +72,33 @@ func TestDirectoriesOfAnotherUserAreNotUsed(t *testing.T) {
 	}
 }
 
+func TestDirectoriesThatARunAsRootLeftAreToldWithTheWayOut(t *testing.T) {
+	if os.Geteuid() == 0 {
+		left := testuser.Public(t)
+		if err := errors.Join(os.Mkdir(left+"/state", 0o700), os.Mkdir(left+"/status", 0o755), os.WriteFile(left+"/status/.lock", nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("LEFT_BY_ROOT", left)
+	}
+	if !testuser.Rerun(t) {
+		return
+	}
+	left := os.Getenv("LEFT_BY_ROOT")
+	if left == "" {
+		t.Skip("only root can leave something behind")
+	}
+
+	state := makeDirs(cli.Dirs{State: left + "/state", Status: t.TempDir()}, trust.Own())
+	_, status := lockStatus(left+"/status", Holder{})
+
+	for which, err := range map[string]error{"state": state, "status": status} {
+		want := left + "/" + which
+		if err == nil || !strings.Contains(err.Error(), want+" is root's, as after a run with sudo") || !strings.Contains(err.Error(), "sudo chown -R 65534 "+want+"), or choose another --"+which) {
+			t.Errorf("%s: %v; want the ways out", which, err)
+		}
+	}
+}
+
 // TestInAFolderOfAnOwnerOfManifestsOnlyOurDirectoriesAreUsed is sudo make run in
 // one's own clone, and then with what an earlier run without sudo left.
 func TestInAFolderOfAnOwnerOfManifestsOnlyOurDirectoriesAreUsed(t *testing.T) {

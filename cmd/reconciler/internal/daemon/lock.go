@@ -63,7 +63,7 @@ func lockStatus(dir string, h Holder) (*os.File, error) {
 	case isAny(err, unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("lock of the status directory: %w", err)
+		return nil, fmt.Errorf("lock of the status directory: %w%s, or choose another --status", err, wayOut(err, dir))
 	}
 	return f, nil
 }
