@@ -93,13 +93,15 @@ type Difference struct {
 
 // ReconcileRequest is the body of POST /v1/reconcile; it may be left out.
 type ReconcileRequest struct {
-	ConfirmRemovals bool   `json:"confirm_removals,omitempty"` // carry out the removals that are held back
-	RequestedBy     string `json:"requested_by,omitempty"`
+	ConfirmRemovals bool    `json:"confirm_removals,omitempty"` // carry out the removals that are held back
+	Reason          *string `json:"reason,omitempty"`           // left out: "manual reconcile" or "manual confirm_removals"; blank: refused
+	RequestedBy     string  `json:"requested_by,omitempty"`
 }
 
 // Pass is what one pass over the manifests did, and what is wrong after it.
 type Pass struct {
 	Reconcile status.Reconcile  `json:"reconcile"`
+	Removed   []child.ID        `json:"removed"` // with confirm_removals: those whose removal was held back until then
 	Problems  []desired.Problem `json:"problems"`
 	Stalls    []desired.Stall   `json:"stalls"`
 }

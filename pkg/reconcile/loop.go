@@ -78,8 +78,9 @@ type Loop struct {
 	ended   chan struct{}          // closed when there are no more passes
 	end     func()                 // closes it, once
 
-	mu      sync.Mutex
-	waiting []chan *Report // of Pass; each has room
+	mu        sync.Mutex
+	waiting   []chan *Report             // of Pass; each has room
+	confirmed map[child.ID]*confirmation // removals that somebody said are meant
 
 	// Owned by Run.
 	refused map[child.ID]*refusal
@@ -91,7 +92,7 @@ func NewLoop(o Options) *Loop {
 	if o.Resync <= 0 {
 		o.Resync = 30 * time.Second
 	}
-	l := &Loop{o: o, kick: make(chan struct{}, 1), changes: make(chan struct{}, 1), ended: make(chan struct{}), refused: map[child.ID]*refusal{}}
+	l := &Loop{o: o, kick: make(chan struct{}, 1), changes: make(chan struct{}, 1), ended: make(chan struct{}), refused: map[child.ID]*refusal{}, confirmed: map[child.ID]*confirmation{}}
 	l.end = sync.OnceFunc(func() { close(l.ended) })
 	return l
 }
@@ -293,6 +294,7 @@ func (l *Loop) try(ctx context.Context, a Action) (Result, bool) {
 	switch {
 	case err == nil:
 		delete(l.refused, a.ID)
+		l.carriedOut(a)
 		return Result{Action: a, Command: outcome.CommandID, Decision: outcome.Decision}, false
 	case ctx.Err() != nil || isEnd(err):
 		return Result{}, true
@@ -305,7 +307,7 @@ func (l *Loop) try(ctx context.Context, a Action) (Result, bool) {
 func (l *Loop) command(ctx context.Context, a Action) (runtime.Outcome, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errors.New("the runtime does not answer"))
 	defer cancel()
-	cause := child.Cause{RequestedBy: RequestedBy, Reason: a.Reason}
+	cause := l.causeOf(a)
 	switch a.Verb {
 	case Add:
 		return l.o.Supervisor.Add(ctx, a.ID, a.Spec, a.Origin, cause)

@@ -65,6 +65,7 @@ var messages = map[machine.FactKind]string{
 
 	machine.CommandAccepted:       "command accepted",
 	machine.CommandRefused:        "command refused",
+	machine.RequestsLeftOut:       "requests that changed nothing were only counted",
 	machine.OperationChanged:      "operation changed",
 	machine.ChildStopCompleted:    "child's stop completed",
 	machine.ChildStopped:          "child at rest",
@@ -100,11 +101,6 @@ func (r *Runtime) tell(facts []machine.Fact) {
 		}
 		if log := r.cfg.Log.V(level); log.Enabled() {
 			log.Info(messages[f.Kind], pairs(f)...)
-		}
-		if f.Kind == machine.ShutdownRequested {
-			r.mu.Lock()
-			r.state = StateShuttingDown
-			r.mu.Unlock()
 		}
 	}
 	if r.cfg.Journal == nil {

@@ -175,8 +175,28 @@ func (h *Handle) command(ctx context.Context, c machine.Command) (Outcome, error
 // ask puts one command into the inbox and waits for its reply. A full inbox
 // slows the asker, never the loop.
 func (h *Handle) ask(ctx context.Context, c machine.Command) (machine.Reply, error) {
-	c.ID = machine.CommandID(fmt.Sprintf("%s-%d", h.r.cfg.Run, h.last.Add(1)))
-	q := request{Command: c, reply: make(chan machine.Reply, 1)}
+	c.ID = h.newID()
+	reply, err := h.send(ctx, request{id: c.ID, event: c, reply: make(chan machine.Reply, 1)})
+	if err == nil {
+		err = refusal(reply)
+	}
+	return reply, err
+}
+
+func (h *Handle) newID() machine.CommandID {
+	return machine.CommandID(fmt.Sprintf("%s-%d", h.r.cfg.Run, h.last.Add(1)))
+}
+
+// Note puts on record a request that no command carries, as the journal tells of
+// commands, and returns the ID that it has there. It returns when the entry is written.
+func (h *Handle) Note(ctx context.Context, n machine.Noted) (machine.CommandID, error) {
+	n.ID = h.newID()
+	_, err := h.send(ctx, request{id: n.ID, event: n, reply: make(chan machine.Reply, 1)})
+	return n.ID, err
+}
+
+// send is ask without a look at the answer.
+func (h *Handle) send(ctx context.Context, q request) (machine.Reply, error) {
 	select {
 	case h.r.inbox <- q:
 	case <-h.r.ended:
@@ -186,14 +206,14 @@ func (h *Handle) ask(ctx context.Context, c machine.Command) (machine.Reply, err
 	}
 	select {
 	case reply := <-q.reply:
-		return reply, refusal(reply)
+		return reply, nil
 	case <-h.r.ended:
 	case <-ctx.Done():
 		return machine.Reply{}, context.Cause(ctx)
 	}
 	select { // the end and the reply may have come together
 	case reply := <-q.reply:
-		return reply, refusal(reply)
+		return reply, nil
 	default:
 		return machine.Reply{}, &EndedError{Report: h.r.exitReport()}
 	}

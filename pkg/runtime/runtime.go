@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,7 +89,8 @@ type Runtime struct {
 }
 
 type request struct {
-	machine.Command
+	id    machine.CommandID
+	event machine.Event // a Command or a Noted
 	reply chan machine.Reply
 }
 
@@ -190,8 +192,8 @@ func (r *Runtime) stepWaiting() {
 }
 
 func (r *Runtime) take(q request) {
-	r.waiting[q.ID] = q.reply
-	r.step(q.Command)
+	r.waiting[q.id] = q.reply
+	r.step(q.event)
 }
 
 func (r *Runtime) step(ev machine.Event) {
@@ -204,8 +206,16 @@ func (r *Runtime) step(ev machine.Event) {
 
 // carryOut does what the tree left to do, in the order that Ready prescribes,
 // and arms the one timer.
+//
+// Where a command is among the facts they come first of all: no kill may leave a
+// child that does as it was told, and nobody on record who told it. Killed in between,
+// an entry stands there whose command was never acknowledged and did nothing.
 func (r *Runtime) carryOut() {
 	ready := r.tree.Ready()
+	commanded := slices.ContainsFunc(ready.Facts, machine.Fact.IsCommand)
+	if commanded {
+		r.tell(ready.Facts)
+	}
 	r.record(ready.Records)
 	for _, e := range ready.Effects {
 		switch e := e.(type) {
@@ -222,7 +232,14 @@ func (r *Runtime) carryOut() {
 		}
 	}
 	r.board.publish(ready.Changed, r.tree.Snapshot)
-	r.tell(ready.Facts)
+	if !commanded {
+		r.tell(ready.Facts)
+	}
+	if slices.ContainsFunc(ready.Facts, func(f machine.Fact) bool { return f.Kind == machine.ShutdownRequested }) {
+		r.mu.Lock()
+		r.state = StateShuttingDown
+		r.mu.Unlock()
+	}
 	for _, reply := range ready.Replies {
 		r.answer(reply)
 	}

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +74,12 @@ func (w *world) Events() <-chan machine.Event { return w.events }
 // launched runs a runtime in w until the test ends.
 func launched(t *testing.T, w *world) *Handle {
 	t.Helper()
-	r, err := New(Config{Processes: w, Records: w, StartSlots: 4})
+	return launchedWith(t, Config{Processes: w, Records: w, StartSlots: 4})
+}
+
+func launchedWith(t *testing.T, cfg Config) *Handle {
+	t.Helper()
+	r, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +147,62 @@ func TestEveryStartAndAcknowledgementIsRecordedFirst(t *testing.T) {
 			if i < 1 || trace[i-1] == effect || trace[i-1][:6] != "record" {
 				t.Errorf("%q is not right behind its record in %v", effect, trace)
 			}
+		}
+	})
+}
+
+// entries notes its entries in the trace of a world.
+type entries struct{ *world }
+
+func (d entries) Append(facts []machine.Fact, _ time.Time) error {
+	for _, f := range facts {
+		if f.IsCommand() {
+			d.note(fmt.Sprintf("entry %s %s %s", f.Command.Verb, f.Child, f.Command.Decision))
+		}
+	}
+	return nil
+}
+
+func TestNoCommandHasAnEffectBeforeItsEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := launchedWith(t, Config{Processes: w, Records: w, Journal: entries{w}, StartSlots: 4})
+		w.events <- machine.Adopted{}
+		mustAdd(t, h, "a")
+		synctest.Wait()
+
+		for _, command := range []func(context.Context, child.ID, child.Cause) (Outcome, error){h.Pause, h.Resume, h.Restart, h.Quarantine, h.Remove} {
+			if _, err := command(t.Context(), "a", cause); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+
+		trace := w.noted()
+		for entry, effects := range map[string][]string{
+			"entry add a accepted":               {"record a Starting", "start a"},
+			"entry pause a accepted":             {"record a Stopping", "signal a SIGTERM"},
+			"entry resume a started_immediately": {},
+		} {
+			at := slices.Index(trace, entry)
+			for _, effect := range effects {
+				if i := slices.Index(trace, effect); at < 0 || i < at {
+					t.Errorf("%q is at %d and %q at %d of %v", entry, at, effect, i, trace)
+				}
+			}
+		}
+	})
+}
+
+func TestANotedRequestIsOnRecordWhenItIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := launchedWith(t, Config{Processes: w, Records: w, Journal: entries{w}, StartSlots: 4, Run: "run"})
+
+		id, err := h.Note(t.Context(), machine.Noted{Verb: machine.Put, Child: "a", Cause: cause, Decision: machine.Rejected, Code: machine.ErrInvalid, Message: "no manifest"})
+
+		if err != nil || id != "run-1" || !slices.Contains(w.noted(), "entry put a rejected") {
+			t.Errorf("note = %q, %v; the trace is %v", id, err, w.noted())
 		}
 	})
 }

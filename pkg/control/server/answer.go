@@ -42,25 +42,13 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	e := asError(err)
 	if e.Status == http.StatusInternalServerError {
 		s.o.Log.Error(err, "control socket: a request failed", "method", r.Method, "path", r.URL.Path)
-	} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		s.logRefusal(r, err, e)
 	}
+	s.auditRefusal(r, err, e)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(control.ErrorBody{Error: *e}) // strings can be encoded
 	answer(w, e.Status, control.TypeJSON, b.Bytes())
-}
-
-// logRefusal tells of a request to change something that never reached the runtime,
-// which tells of those that it refuses itself, in the journal.
-func (s *Server) logRefusal(r *http.Request, err error, e *control.Error) {
-	var refused *runtime.CommandError
-	if errors.As(err, &refused) || e.Code == control.CodeChildNotFound {
-		return
-	}
-	s.o.Log.Info("request refused", "method", r.Method, "path", r.URL.Path, "requested_by", connOf(r.Context()).peer.String(),
-		"code", e.Code, "reason", e.Message)
 }
 
 // statuses are those of the refusals of the runtime; 409 for one that is not here.

@@ -36,6 +36,9 @@ func (s *Server) commandRoute(w http.ResponseWriter, r *http.Request) error {
 		return q.err
 	}
 	id, verb := child.ID(path[:cut]), path[cut+1:]
+	if _, err := child.ParseID(string(id)); err != nil {
+		return s.noSuchChild(string(id)) // the runtime would put the id on record
+	}
 	var body control.Command
 	if err := readJSON(r, &body); err != nil {
 		return err
@@ -73,9 +76,9 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, id child.ID, ve
 	}
 	switch {
 	case errors.Is(err, runtime.ErrChildNotFound):
-		return s.noSuchChild(string(id))
+		return onRecord{s.noSuchChild(string(id))}
 	case err != nil:
-		return err
+		return isOnRecord(err)
 	}
 	return answerJSON(w, http.StatusOK, outcomeOf(outcome, id, verb, cause))
 }

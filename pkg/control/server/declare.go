@@ -11,6 +11,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
 // putChild declares a child that has no file. The runtime records it, so it
@@ -53,7 +54,12 @@ func (s *Server) putAgain(w http.ResponseWriter, r *http.Request, old *child.Sna
 	entry.Origin.Generation = max(1, old.Origin.Generation)
 	change, changes := reconcile.Change(entry, old)
 	if !changes {
-		nothing := runtime.Outcome{Decision: "idempotent", Before: old.Operation, After: old.Operation}
+		nothing := runtime.Outcome{Decision: machine.Idempotent, Before: old.Operation, After: old.Operation}
+		var err error
+		nothing.CommandID, err = s.noteDone(r, machine.Noted{Verb: machine.Put, Child: old.ID, Cause: cause, Decision: machine.Idempotent})
+		if err != nil {
+			return err
+		}
 		return answerJSON(w, http.StatusOK, outcomeOf(nothing, old.ID, "update", cause))
 	}
 	entry.Origin.Generation = old.Origin.Generation + 1
@@ -71,6 +77,9 @@ func (s *Server) deleteChild(w http.ResponseWriter, r *http.Request) error {
 	id := child.ID(r.PathValue("id"))
 	if readQuery(r).err != nil {
 		return readQuery(r).err
+	}
+	if _, err := child.ParseID(string(id)); err != nil {
+		return s.noSuchChild(string(id))
 	}
 	var body control.Command
 	if err := readJSON(r, &body); err != nil {

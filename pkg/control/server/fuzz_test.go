@@ -67,6 +67,12 @@ func (i inert) Resume(_ context.Context, id child.ID, c child.Cause) (runtime.Ou
 func (i inert) Quarantine(_ context.Context, id child.ID, c child.Cause) (runtime.Outcome, error) {
 	return i.take(id, c)
 }
+func (i inert) Note(_ context.Context, n machine.Noted) (machine.CommandID, error) {
+	if _, err := child.ParseID(string(n.Child)); n.Child != "" && err != nil {
+		panic("the journal would name what is no child: " + string(n.Child))
+	}
+	return "run-1", nil
+}
 func (i inert) Signal(_ context.Context, id child.ID, _ string, c child.Cause) (runtime.Outcome, error) {
 	return i.take(id, c)
 }
@@ -101,7 +107,9 @@ func FuzzConnection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte) {
 		s := &Server{limits: defaultLimits(), access: access{group: -1}, o: Options{
 			Supervisor: inert{one}, View: inertView{inert{one}}, Desired: func() *desired.Set { return set }, LogDir: dir, JournalDir: dir,
-			Reconcile: func(context.Context, bool) (*status.Reconcile, error) { return &status.Reconcile{}, nil },
+			Reconcile: func(context.Context, *child.Cause) (*status.Reconcile, []child.ID, error) {
+				return &status.Reconcile{}, nil, nil
+			},
 		}}
 		s.streams, s.end = context.WithCancel(context.Background())
 		s.end() // what is followed ends at once

@@ -167,16 +167,16 @@ func (h *house) info() status.Info {
 	return status.Info{State: status.State(h.handle.Health().State), PID: 77, Version: "v0.0.0-test", LastReconcile: &status.Reconcile{Trigger: "start", Actions: map[string]int{}, Errors: []status.ReconcileError{}}}
 }
 
-func (h *house) reconcile(ctx context.Context, _ bool) (*status.Reconcile, error) {
+func (h *house) reconcile(ctx context.Context, _ *child.Cause) (*status.Reconcile, []child.ID, error) {
 	report, err := h.loop.Pass(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pass := &status.Reconcile{At: report.At, Duration: child.Seconds(report.Duration), Trigger: string(report.Trigger), Actions: map[string]int{}, Errors: []status.ReconcileError{}}
 	for verb, n := range report.Accepted() {
 		pass.Actions[string(verb)] = n
 	}
-	return pass, nil
+	return pass, nil, nil
 }
 
 // answered is one answer as a program in another language sees it.

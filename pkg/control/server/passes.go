@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
@@ -11,6 +12,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -51,30 +53,43 @@ func (s *Server) postReconcile(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	by, err := asker(connOf(r.Context()).peer, body.RequestedBy)
-	if err != nil {
-		return err
+	verb := machine.Reconcile
+	if body.ConfirmRemovals {
+		verb = machine.ConfirmRemovals
 	}
-	if err := s.ending(); err != nil {
+	cause, err := causeOf(r, string(verb), body.Reason, body.RequestedBy)
+	switch {
+	case err != nil:
+		return err
+	case strings.TrimSpace(cause.Reason) == "":
+		return invalid("reason", "reason is blank; say why, or leave it out")
+	case s.ending() != nil:
+		return s.ending()
+	}
+	if _, err := s.noteDone(r, machine.Noted{Verb: verb, Cause: cause, Decision: machine.Accepted}); err != nil {
 		return err
 	}
 	patience(w)
 	ctx, cancel := context.WithTimeoutCause(r.Context(), passTime, errPass)
 	defer cancel()
-	s.o.Log.Info("a pass was requested", "requested_by", by, "confirm_removals", body.ConfirmRemovals)
-	done, err := s.o.Reconcile(ctx, body.ConfirmRemovals)
+	var confirm *child.Cause
+	if body.ConfirmRemovals {
+		confirm = &cause
+	}
+	done, removed, err := s.o.Reconcile(ctx, confirm)
 	s.hurry(w)
 	switch {
 	case err != nil && s.ending() != nil:
-		return s.ending()
+		return onRecord{s.ending()}
 	case errors.Is(err, errPass):
-		return &control.Error{Status: http.StatusGatewayTimeout, Code: control.CodeTimedOut, Message: err.Error()}
+		return onRecord{&control.Error{Status: http.StatusGatewayTimeout, Code: control.CodeTimedOut, Message: err.Error()}}
 	case err != nil:
-		return err
+		return onRecord{err}
 	}
 	set := s.o.Desired()
 	return answerJSON(w, http.StatusOK, control.Pass{
 		Reconcile: *done,
+		Removed:   append([]child.ID{}, removed...),
 		Problems:  append([]desired.Problem{}, s.o.View.Runtime().Problems...),
 		Stalls:    append([]desired.Stall{}, set.Stalls...),
 	})
@@ -109,7 +124,7 @@ func (s *Server) postShutdown(w http.ResponseWriter, r *http.Request) error {
 	report, err := s.o.Supervisor.ShutdownTree(r.Context(), cause)
 	s.hurry(w)
 	if err != nil {
-		return err
+		return isOnRecord(err)
 	}
 	answer := control.ShutdownReport{
 		RequestedBy: report.Cause.RequestedBy, Reason: report.Cause.Reason,

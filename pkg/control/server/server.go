@@ -33,6 +33,7 @@ type Supervisor interface {
 	Quarantine(context.Context, child.ID, child.Cause) (runtime.Outcome, error)
 	Signal(context.Context, child.ID, string, child.Cause) (runtime.Outcome, error)
 	ShutdownTree(context.Context, child.Cause) (*machine.ShutdownReport, error)
+	Note(context.Context, machine.Noted) (machine.CommandID, error)
 }
 
 // View shows what the status files show, as of now; *status.Writer is one.
@@ -55,8 +56,9 @@ type Options struct {
 	JournalDir string
 
 	// Reconcile makes one pass that sees everything done before, and is called from
-	// any goroutine. With confirm, removals that are held back are meant.
-	Reconcile func(ctx context.Context, confirm bool) (*status.Reconcile, error)
+	// any goroutine. With confirm, removals that are held back are meant: confirm says
+	// by whom, and those that were removed are returned.
+	Reconcile func(ctx context.Context, confirm *child.Cause) (pass *status.Reconcile, removed []child.ID, err error)
 
 	// Metrics answers GET /metrics; nil: there is no such route.
 	Metrics http.Handler

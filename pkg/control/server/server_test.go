@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
@@ -337,29 +336,6 @@ func TestStrangersAreRefused(t *testing.T) {
 	become(peer{uid: 0})
 	if _, err := h.Put(t.Context(), "mine", []byte("name: mine\ncommand: [sh]\n")); err != nil {
 		t.Errorf("put by root: %v", err)
-	}
-}
-
-func TestRefusalsAreToldOnce(t *testing.T) {
-	var told text
-	log := funcr.New(func(_, args string) { _, _ = told.Write([]byte(args + "\n")) }, funcr.Options{})
-	h := build(t, office, func(o *Options) { o.Log = log })
-	become := h.serveAs(-1)
-	h.procs.events <- machine.Adopted{}
-	become(peer{uid: 4711, name: "mallory"})
-	_, _ = h.Command(t.Context(), "pause", "web", control.Command{}) // refused: this is what is told
-	_, _ = h.Health(t.Context())
-	become(peer{uid: 0, name: "root"})
-	_, _ = h.Delete(t.Context(), "web", control.Command{})
-	_, _ = h.Command(t.Context(), "pause", "nobody", control.Command{}) // told in the journal
-
-	if n := strings.Count(told.String(), "request refused"); n != 2 {
-		t.Errorf("%d refusals in the log, want 2:\n%s", n, told.String())
-	}
-	for _, want := range []string{`"requested_by"="mallory(4711)"`, `"code"="declared_by_manifest"`} {
-		if !strings.Contains(told.String(), want) {
-			t.Errorf("the log lacks %s:\n%s", want, told.String())
-		}
 	}
 }
 

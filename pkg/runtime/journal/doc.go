@@ -27,9 +27,10 @@
 //     runtime did by itself is not fsynced, and nor is what manifests say: that
 //     follows from the records and from the manifests, and would cost 0.1 to 10 ms
 //     a batch. After a loss of power the numbers of its last seconds are given again.
-//   - Commands of operators outlive their file: from each one that is deleted they
-//     are moved to a file of their own, the newest 5 to 10 MiB of them (12,000 at
-//     least). So no child that fails, or speaks, without end pushes one of them out.
+//   - Commands of operators that changed something outlive their file: from each one
+//     that is deleted they are moved to a file of their own, the newest 5 to 10 MiB of
+//     them (12,000 at least). So no child that fails, or speaks, without end pushes one
+//     of them out, nor does anybody whose requests are refused.
 //   - What cannot be written (a full disk) is kept, up to 1 MiB, and written later
 //     in its place; of what is more an entry says how many there were.
 //

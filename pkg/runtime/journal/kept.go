@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/reconciler-dev/reconciler/internal/private"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
 // keptFile stands for the file with the commands that operators gave, from the files
@@ -44,7 +45,15 @@ type keptLine struct {
 	text     []byte
 }
 
-// commandsIn are the lines of a file in which somebody gave a command.
+// changed reports whether a command had a part in what came after it. Those that were
+// refused, or found everything as they wanted it, can be sent without end by whoever
+// may send any: they would push the others out.
+func (c *Command) changed() bool {
+	return c.Result != machine.Rejected && c.Result != machine.Idempotent && c.Result != machine.AlreadyPending
+}
+
+// commandsIn are the lines of a file in which somebody gave a command that changed
+// something.
 func (f *Facts) commandsIn(first uint64) ([]keptLine, error) {
 	file, err := private.Open(filepath.Join(f.dir, factsName(first)), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -67,7 +76,7 @@ func (f *Facts) commandsIn(first uint64) ([]keptLine, error) {
 			continue
 		}
 		var e Entry
-		if json.Unmarshal(line, &e) == nil && e.Command != nil && fromOperator(e.RequestedBy) {
+		if json.Unmarshal(line, &e) == nil && e.Command != nil && fromOperator(e.RequestedBy) && e.Command.changed() {
 			found = append(found, keptLine{e.Sequence, line})
 		}
 	}

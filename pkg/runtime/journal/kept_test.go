@@ -62,6 +62,43 @@ func TestNoChildCanPushAnOperatorsCommandOutOfTheJournal(t *testing.T) {
 	}
 }
 
+func TestNobodyWhoIsRefusedCanPushACommandOutOfTheJournal(t *testing.T) {
+	dir := t.TempDir()
+	f := diary(t, dir)
+	f.maxSize, f.maxKept = 64<<10, 64<<10
+	must(t, f.Append([]machine.Fact{command("web", "alice")}, noon))
+	vain := command("web", "mallory")
+	facts := make([]machine.Fact, 0, 100)
+	for i := range cap(facts) {
+		c := *vain.Command
+		c.Decision = []machine.Decision{machine.Rejected, machine.Idempotent, machine.AlreadyPending}[i%3]
+		fact := vain
+		fact.Command = &c
+		facts = append(facts, fact)
+	}
+
+	for range 200 {
+		must(t, f.Append(facts, noon))
+	}
+
+	var first journalled
+	for i, err := range Read(dir, Options{Want: func(e *Entry) bool { return e.Command != nil }}) {
+		must(t, err)
+		if i.Missed == nil {
+			first = journalled{i.Sequence, i.RequestedBy}
+			break
+		}
+	}
+	if want := (journalled{1, "alice"}); first != want {
+		t.Errorf("the oldest command is %+v, want %+v", first, want)
+	}
+}
+
+type journalled struct {
+	sequence uint64
+	by       string
+}
+
 func TestOfTheCommandsThatAreKeptTheOldestGoFirst(t *testing.T) {
 	dir := t.TempDir()
 	f := diary(t, dir)

@@ -16,7 +16,7 @@ type CommandFact struct {
 }
 
 // The facts of commands: each command has exactly one, before those of what it
-// led to.
+// led to. Of those that change nothing too many are only counted, see noted.go.
 const (
 	CommandAccepted FactKind = "command_accepted" // also when nothing had to be done: the decision says so
 	CommandRefused  FactKind = "command_refused"
@@ -41,6 +41,9 @@ const (
 	RuntimeEnded          FactKind = "runtime_ended"
 )
 
+// IsCommand reports whether f is the audit of a command.
+func (f Fact) IsCommand() bool { return f.Command != nil }
+
 // audit tells of a command. at is where the facts of its consequences begin.
 func (t *Tree) audit(at int, c Command, r Reply) {
 	f := Fact{
@@ -52,6 +55,10 @@ func (t *Tree) audit(at int, c Command, r Reply) {
 	}
 	if s, ok := t.children[c.Child]; ok {
 		f.Generation, f.Attempt, f.PID = s.generation, s.attempt, s.live.pid
+	}
+	if t.leftOut(f) {
+		t.out.facts = t.out.facts[:at]
+		return
 	}
 	t.out.facts = slices.Insert(t.out.facts, at, f)
 }

@@ -154,6 +154,8 @@ func (t *Tree) checkHeap() error {
 			return fmt.Errorf("an alarm of %s, which is gone", a.key)
 		case a.stray != nil && t.strays[a.key] != a.stray:
 			return fmt.Errorf("an alarm of the stray %s, which is gone", a.key)
+		case a.asker != nil && (t.askers[a.asker.name] != a.asker || a.asker.leftOut == 0):
+			return fmt.Errorf("an alarm of the asker %s, of whom nothing was left out", a.asker.name)
 		}
 	}
 	return nil

@@ -25,6 +25,8 @@ func (t *Tree) beginning(ev Event) string {
 	switch ev := ev.(type) {
 	case Command:
 		return string(ev.ID)
+	case Noted:
+		return string(ev.ID)
 	case Exited:
 		return ev.Key.Attempt().String()
 	case StartFailed:

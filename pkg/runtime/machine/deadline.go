@@ -6,15 +6,16 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
-// alarm is the one deadline of a child or of a stray in the heap of the tree:
-// the earliest of those that its state holds.
+// alarm is the one deadline of a child, of a stray or of an asker in the heap of the
+// tree: the earliest of those that its state holds.
 type alarm struct {
 	at    Instant
 	key   child.Key // orders alarms of one instant, so that runs replay
 	place int       // in the heap, from 1; 0: not in it
 
-	child *state // exactly one of the two is set
+	child *state // exactly one of the three is set
 	stray *stray
+	asker *asker
 }
 
 type alarms []*alarm
@@ -104,8 +105,12 @@ func (t *Tree) wake(s *state) (Instant, bool) {
 func (t *Tree) tick() {
 	for len(t.alarms) > 0 && t.alarms[0].at <= t.now {
 		a := t.alarms[0]
-		if a.stray != nil {
+		switch {
+		case a.stray != nil:
 			t.straySurvived(a.stray)
+			continue
+		case a.asker != nil:
+			t.windowEnds(a.asker)
 			continue
 		}
 		t.due(a.child)

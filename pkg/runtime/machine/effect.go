@@ -41,7 +41,8 @@ func (Acknowledge) effect() {}
 
 // Ready is what a step, or several, left to do. The shell does it in the order
 // of the fields: what is durable first, because an effect must not outlive the
-// knowledge of it.
+// knowledge of it. Facts with a command among them come first of all: no effect of
+// a command without its entry.
 type Ready struct {
 	Records []Record
 	Effects []Effect

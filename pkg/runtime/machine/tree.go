@@ -49,6 +49,7 @@ type Tree struct {
 	marked      []*regroup              // those to be looked at before the step ends
 	unwell      map[child.ID]struct{}   // critical children that cannot run
 	strays      map[child.Key]*stray
+	askers      map[string]*asker // who asked in vain lately
 	alarms      alarms
 	slots       slots
 	connected   bool
@@ -76,6 +77,7 @@ func New(cfg Config) *Tree {
 		regroups:   map[child.ID]*regroup{},
 		unwell:     map[child.ID]struct{}{},
 		strays:     map[child.Key]*stray{},
+		askers:     map[string]*asker{},
 	}
 }
 
@@ -87,6 +89,8 @@ func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
 	switch ev := ev.(type) {
 	case Command:
 		t.command(ev)
+	case Noted:
+		t.noted(ev)
 	case Adopted:
 		t.adopted(ev)
 	case Detached:

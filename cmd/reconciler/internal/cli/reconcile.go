@@ -14,6 +14,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/control/client"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 const reconcileExamples = `  # Look at the manifests now and wait for the result
@@ -24,6 +25,7 @@ const reconcileExamples = `  # Look at the manifests now and wait for the result
 
 func (a *app) reconcileCommand() *cobra.Command {
 	var confirm bool
+	var reason string
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "reconcile",
@@ -32,14 +34,19 @@ func (a *app) reconcileCommand() *cobra.Command {
 that pass.
 
 When more manifests vanish at once than --max-removals of run allows, their children
-are kept until somebody says that it was meant: that is --confirm-removals.`,
+are kept until somebody says that it was meant: that is --confirm-removals. The
+removals are then on record as wanted by you, and listed.`,
 		Example: reconcileExamples,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			return a.ask(func(c *client.Client) error {
-				pass, err := c.Reconcile(ctx, control.ReconcileRequest{ConfirmRemovals: confirm})
+				body := control.ReconcileRequest{ConfirmRemovals: confirm}
+				if cmd.Flags().Changed("reason") {
+					body.Reason = &reason
+				}
+				pass, err := c.Reconcile(ctx, body)
 				if errors.Is(err, context.DeadlineExceeded) {
 					return withCode(TimedOut, "the pass took longer than %s; it goes on", timeout)
 				}
@@ -51,6 +58,7 @@ are kept until somebody says that it was meant: that is --confirm-removals.`,
 		},
 	}
 	cmd.Flags().BoolVar(&confirm, "confirm-removals", false, "carry out the removals that are held back")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the journal (default \"manual reconcile\", or \"manual confirm_removals\")")
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "wait this long for the result")
 	return cmd
 }
@@ -70,6 +78,11 @@ func printPass(p control.Pass, out io.Writer) error {
 	if err := tell(out, "%s", strings.Join(done, ", ")); err != nil {
 		return err
 	}
+	if len(p.Removed) > 0 {
+		if err := tell(out, "removed as confirmed: %s", strings.Join(idsOf(p.Removed), ", ")); err != nil {
+			return err
+		}
+	}
 	var wrong []error
 	for _, e := range p.Reconcile.Errors {
 		wrong = append(wrong, fmt.Errorf("%s %s: %s", e.Action, e.ID, e.Message))
@@ -81,4 +94,11 @@ func printPass(p control.Pass, out io.Writer) error {
 		wrong = append(wrong, fmt.Errorf("the manifests have %s: see reconciler validate", count(len(p.Problems), "problem")))
 	}
 	return errors.Join(wrong...)
+}
+
+func idsOf(ids []child.ID) (names []string) {
+	for _, id := range ids {
+		names = append(names, string(id))
+	}
+	return names
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -24,6 +25,10 @@ func TestReconcileTellsWhatThePassDid(t *testing.T) {
 		"something refused": {
 			control.Pass{Reconcile: status.Reconcile{Errors: []status.ReconcileError{{ID: "web", Action: "add", Message: "no such user"}}}},
 			result{Out: "nothing to do\n", Err: "reconciler: add web: no such user\n", Code: Failed},
+		},
+		"held removals are carried out": {
+			control.Pass{Reconcile: status.Reconcile{Actions: map[string]int{"remove": 0}}, Removed: []child.ID{"a", "f/b"}},
+			result{Out: "nothing to do\nremoved as confirmed: a, f/b\n"},
 		},
 		"removals are held": {
 			control.Pass{Stalls: []desired.Stall{{Reason: "TooManyRemovals", Message: "a, b, c"}}},

@@ -91,7 +91,7 @@ func (d *daemon) hurry(s os.Signal) {
 
 // lookNow is SIGHUP.
 func (d *daemon) lookNow(ctx context.Context) {
-	if _, err := d.pass(ctx, false); err != nil {
+	if _, err := d.pass(ctx); err != nil {
 		d.log.V(1).Info("the pass that SIGHUP asked for was not made", "reason", err.Error())
 	}
 }
