@@ -95,8 +95,10 @@ func (a *app) runCommand() *cobra.Command {
 change of the directory.
 
 SIGTERM and SIGINT shut the children down, dependants before what they depend on; a
-second one cuts their grace short. SIGHUP looks at the directory now. After kill -9
-the children run on, and the next run adopts them.
+second one, a second later or more, cuts their grace short. SIGHUP looks at the
+directory now; that of a terminal which is closed ends the run as SIGTERM does, but
+not under nohup. After kill -9 the children run on, and the next run adopts them. A log
+that nobody reads any more ends nothing.
 
 With --exit-on-critical the run ends, after an orderly shutdown, as soon as a child
 with criticality: critical is Completed, Failed or quarantined by its restart limit.
@@ -114,7 +116,7 @@ The exit code is that of the child: for a container whose one service it is.`,
 	c.Source.add(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&c.Rescan, "rescan", defaultRescan, "look at the whole directory this often, beside every notification")
-	f.StringVar((*string)(&c.OnExit), "on-exit", string(c.OnExit), "at SIGTERM and SIGINT: stop the children, or leave them to the next run")
+	f.StringVar((*string)(&c.OnExit), "on-exit", string(c.OnExit), "at SIGTERM, SIGINT and the end of the terminal: stop the children, or leave them to the next run")
 	f.StringVar((*string)(&c.LogFormat), "log-format", string(c.LogFormat), "auto, text or json; auto is text on a terminal and json elsewhere")
 	f.CountVarP(&c.Verbosity, "verbose", "v", "log more; -vv logs still more")
 	f.IntVar(&c.StartSlots, "start-slots", slotsPerCore*runtime.NumCPU(), "how many children may be starting at the same time; by default twice the cores")

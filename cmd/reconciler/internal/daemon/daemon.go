@@ -43,6 +43,7 @@ func Shim(ctx context.Context, stateDir string) error {
 // Run is `reconciler run`. It returns when everything has stopped. It changes this
 // process: see cleanProcess.
 func Run(ctx context.Context, c cli.RunConfig) error {
+	outliveOutput()
 	cleanProcess()
 	d := &daemon{config: c, begun: time.Now()}
 	d.log = newLog(c)
