@@ -118,10 +118,8 @@ func newServer(cfg Config) (_ *server, err error) {
 	if err := private.Here(s.cfg.StateDir); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{shimDir(s.cfg.StateDir), fifoDir(s.cfg.StateDir), logsDir(s.cfg.StateDir)} {
-		if err := private.Below(dir); err != nil {
-			return nil, err
-		}
+	if err := private.Below(shimDir(s.cfg.StateDir)); err != nil {
+		return nil, err
 	}
 	if s.longTag, err = longTagOf(s.cfg.StateDir); err != nil {
 		return nil, err
@@ -129,6 +127,12 @@ func newServer(cfg Config) (_ *server, err error) {
 	s.tag = s.longTag[:tagLength]
 	if s.lock, err = lock(shimDir(s.cfg.StateDir), s.answers); err != nil {
 		return nil, err
+	}
+	// With the lock, and not before it: the other shim may be about to clear them away.
+	for _, dir := range []string{fifoDir(s.cfg.StateDir), logsDir(s.cfg.StateDir)} {
+		if err := private.Below(dir); err != nil {
+			return nil, err
+		}
 	}
 	if s.devnull, err = os.Open(os.DevNull); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package shim
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -79,6 +80,26 @@ func TestAShimWritesToNoFileOfAnotherUser(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("a %s for all to write: %v; want a refusal that names it", name, err)
+		}
+	}
+}
+
+// Two brains in a row may start one each, and the one that lives may end meanwhile.
+func TestAShimBesideAnotherMakesNothing(t *testing.T) {
+	b := newBench(t, "")
+	if err := errors.Join(os.Remove(fifoDir(b.dir)), os.Remove(logsDir(b.dir))); err != nil {
+		t.Fatal(err)
+	}
+
+	s, err := newServer(Config{StateDir: b.dir})
+
+	if err == nil {
+		s.close()
+		t.Fatal("there are two shims")
+	}
+	for _, dir := range []string{fifoDir(b.dir), logsDir(b.dir)} {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v; want that it is left to the other one", dir, err)
 		}
 	}
 }
