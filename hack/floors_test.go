@@ -43,6 +43,7 @@ var floors = map[string]floor{
 	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
 	"internal/crontab":        {others: []string{"github.com/netresearch/go-cron"}},
 	"internal/account":        {},
+	"internal/envfile":        {pure: true},
 	"internal/harmless":       {others: []string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml"}},
 	"pkg/runtime/child":       {pure: true},
 	"pkg/runtime/machine":     {pure: true, ours: []string{"pkg/runtime/child"}},
@@ -60,7 +61,7 @@ var floors = map[string]floor{
 	},
 	"pkg/runtime/scenarios": {},
 	"pkg/runtime": {
-		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/private", "internal/regular", "internal/trust",
+		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/envfile", "internal/private", "internal/regular", "internal/trust",
 			"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",
 			"pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
 		others: []string{xsys, logr},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/reconciler-dev/reconciler/internal/account"
+	"github.com/reconciler-dev/reconciler/internal/envfile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
@@ -99,32 +100,19 @@ func valueOf(env []string, name string) string {
 	return ""
 }
 
-// readEnvFile adds the KEY=value lines of file. Empty lines and lines that begin
-// with # are skipped; a value may stand in one pair of single or double quotes;
-// nothing is expanded. An error never shows a value: it may be a secret.
+// readEnvFile adds the variables of file, in the syntax of internal/envfile. An error
+// never shows a value: it may be a secret.
 func (h Host) readEnvFile(file string, root bool, vars map[string]string) error {
 	data, err := h.readEnvText(file, root)
 	if err != nil {
 		return err
 	}
-	for i, line := range strings.Split(string(data), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		line = strings.TrimPrefix(line, "export ")
-		name, value, ok := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(name, " \t\"'\x00") {
-			return fmt.Errorf("%s:%d: not a KEY=value line", file, i+1)
-		}
-		vars[name] = unquote(strings.TrimSpace(value))
+	read, err := envfile.Parse(string(data))
+	if err != nil {
+		return fmt.Errorf("%s:%w", file, err)
+	}
+	for _, v := range read {
+		vars[v.Name] = v.Value
 	}
 	return nil
-}
-
-func unquote(s string) string {
-	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
-		return s[1 : len(s)-1]
-	}
-	return s
 }
