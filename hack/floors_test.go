@@ -67,7 +67,7 @@ var floors = map[string]floor{
 		others: []string{xsys, logr},
 	},
 	"pkg/desired": {
-		ours: []string{"internal/crontab", "internal/trust", "pkg/runtime/child"},
+		ours: []string{"internal/crontab", "internal/trust", "internal/writers", "pkg/runtime/child"},
 		others: []string{xsys, logr, fsnotify, "sigs.k8s.io/yaml", "go.yaml.in/yaml/v3",
 			"github.com/kballard/go-shellquote", "github.com/invopop/jsonschema", "github.com/pb33f/ordered-map"},
 	},

@@ -61,25 +61,27 @@ func (r *reader) file(v *opened, name string) *file {
 func (r *reader) take(x *file, s *sighting) {
 	x.waiting = r.now
 	if s.prev != nil {
-		x.content = s.prev.content
+		x.content, x.inPlace, x.closed, x.open = s.prev.content, s.prev.inPlace, s.prev.closed, s.prev.open
 		if !s.prev.waiting.IsZero() {
 			x.waiting = s.prev.waiting
 		}
 	}
-	ok, again := settled(x, s.prev, s.placed, r.now, r.timing)
+	ok, whole, again := settled(x, s.prev, s.placed, r.now, r.timing)
 	if !ok {
 		x.again = again
 		return
 	}
 	now := r.load(x, s)
 	if now == nil { // it is being written at this moment
-		x.again = r.now.Add(r.timing.Written)
+		x.again = r.now.Add(r.askAgain(x))
 		return
 	}
 	if x.content == nil || !now.same(x.content) {
+		r.complete(x, whole)
 		x.content, r.changed = now, true
 	}
-	x.waiting, x.again = never, young(x.ident, r.now, r.timing)
+	r.changed = r.changed || !x.open.IsZero()
+	x.waiting, x.open, x.again = never, never, young(x.ident, r.now, r.timing)
 }
 
 // same reports whether two contents declare the same.
@@ -100,6 +102,9 @@ func (r *reader) load(x *file, s *sighting) *content {
 	case errors.As(err, &bad):
 		return &content{problems: []Problem{*distrusted(x.path, bad)}}
 	case errors.Is(err, errChanging) && r.timing.Written > 0:
+		return nil
+	case err == nil && got.written && r.timing.Written > 0:
+		r.beingWritten(x)
 		return nil
 	case err != nil:
 		return faulty(x.path, "the file cannot be read: "+cause(err), "make it readable for the user that runs the reconciler")

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/internal/writers"
 )
 
 // host is the real file system.
@@ -120,6 +122,9 @@ func (f *hostFolder) Read(name string, limit int64, allow func(m meta, readOnly 
 	if err != nil {
 		return nil, m, err
 	}
+	// Once nobody has it open for writing, and it did not change since it was
+	// opened, what was read is what the last writer left.
+	m.written = writers.Of(fd) == writers.Somebody
 	if err := retry(func() error { return unix.Fstat(fd, &after) }); err != nil {
 		return nil, m, err
 	}

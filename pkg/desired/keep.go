@@ -88,7 +88,7 @@ func (m *merger) reason(e *Entry) (because, []Problem) {
 	if x != nil && x.waiting.IsZero() && len(m.placed.broken[x.path]) > 0 {
 		return isBroken, m.placed.broken[x.path]
 	}
-	if m.mayComeBack(e.ID, f) {
+	if !m.policy.Confirmed[e.ID] && m.mayComeBack(e, f, x) {
 		return isAwaited, nil
 	}
 	return isGone, nil
@@ -126,17 +126,43 @@ func (m *merger) closedAround(home string) []Problem {
 }
 
 // mayComeBack reports whether a manifest that is gone from f must be waited for,
-// and remembers to look again.
-func (m *merger) mayComeBack(id child.ID, f *folder) bool {
+// and remembers to look again. x is the file that declared it, if it is still there.
+func (m *merger) mayComeBack(e *Entry, f *folder, x *file) bool {
 	t, now := m.policy.Timing, m.policy.Now
 	if t.Vanished <= 0 {
 		return false
 	}
-	since, known := m.last.missing[id]
+	since, known := m.last.missing[e.ID]
 	if !known {
 		since = now
 	}
+	quiet, dropped := m.backBy(since, f), false
+	switch {
+	case x == nil:
+	case !x.waiting.IsZero(): // what it declares is not known yet
+		quiet = x.again
+	case x.inPlace && x.closed.Add(t.Dropped).After(quiet):
+		quiet, dropped = x.closed.Add(t.Dropped), true
+	}
+	if !now.Before(quiet) {
+		return false
+	}
+	if dropped && !e.Spec.Protect {
+		m.dropped = append(m.dropped, e.ID)
+	}
+	m.next.missing[e.ID] = since
+	m.next.again = earlier(m.next.again, quiet)
+	return true
+}
+
+// backBy is until when a manifest that is gone from f since then may come back
+// elsewhere.
+func (m *merger) backBy(since time.Time, f *folder) time.Time {
+	t, now := m.policy.Timing, m.policy.Now
 	wait, most := t.Vanished, t.Longest
+	if f.isWritten() { // it may stand in the half that is not read yet
+		most = max(most, t.Staying)
+	}
 	if m.last.refilling { // slow copies pause longer than editors do
 		wait, most = t.Longest, 5*t.Longest
 	}
@@ -153,12 +179,7 @@ func (m *merger) mayComeBack(id child.ID, f *folder) bool {
 	if !m.seen.busy {
 		quiet = earlier(quiet, longest)
 	}
-	if !now.Before(quiet) {
-		return false
-	}
-	m.next.missing[id] = since
-	m.next.again = earlier(m.next.again, quiet)
-	return true
+	return quiet
 }
 
 // lastChange is when a name or a file of the folder last changed, as far as that
@@ -173,7 +194,12 @@ func (f *folder) lastChange() time.Time {
 	return last
 }
 
-// waits reports whether a file in f is being written.
+// isWritten reports whether somebody has a file in f open for writing.
+func (f *folder) isWritten() bool {
+	return slices.ContainsFunc(f.files, func(x *file) bool { return !x.open.IsZero() })
+}
+
+// waits reports whether a file in f does not count yet.
 func (f *folder) waits() bool {
 	return slices.ContainsFunc(f.files, func(x *file) bool { return !x.waiting.IsZero() })
 }

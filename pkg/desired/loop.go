@@ -86,7 +86,7 @@ func (l *loop) arm() *dirt {
 
 // release tells the callers of Settle, unless time will still change something.
 func (l *loop) release() {
-	if !l.Current().again.IsZero() || l.scan.top != nil && !l.scan.top.again.IsZero() {
+	if !l.Current().again.IsZero() || l.scan.top.unsettled(time.Now(), l.options.Timing) {
 		return
 	}
 	for _, caller := range l.settling {

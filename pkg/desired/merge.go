@@ -77,6 +77,7 @@ type merger struct {
 	kept    map[child.ID]*item // supervisors that stay although no document declares them
 	chains  map[child.ID]chain // by folder, "" for the root
 	hidden  []child.ID         // what stays because a folder cannot be read
+	dropped []child.ID         // what stays because its file was written in place a moment ago
 	next    Set
 }
 
@@ -187,7 +188,7 @@ func (m *merger) checkDependencies() {
 }
 
 func (m *merger) finish(stall *Stall) *Set {
-	next := m.next
+	next := &m.next
 	next.items = m.entries
 	next.Entries = m.sorted()
 	next.Problems = append(next.Problems, m.placed.problems...)
@@ -200,10 +201,12 @@ func (m *merger) finish(stall *Stall) *Set {
 	if stall != nil {
 		next.Stalls = append(next.Stalls, *stall)
 	}
+	m.tellDropped()
+	m.tellWriters()
 	if len(next.missing) == 0 {
 		next.missing = nil
 	}
-	return &next
+	return next
 }
 
 // sorted are the entries by ID. Most of them were there before and are sorted

@@ -134,8 +134,8 @@ func (m *merger) countRunning(vanished []child.ID) (running, gone int) {
 	return running, gone
 }
 
-// names lists ids for people, the first few of them.
-func names(ids []child.ID, most int) string {
+// names lists ids or paths for people, the first few of them.
+func names[T ~string](ids []T, most int) string {
 	var b strings.Builder
 	for i, id := range ids {
 		if i == most {

@@ -127,13 +127,14 @@ func (s *Source) Changes() <-chan struct{} { return s.changes }
 func (s *Source) Rescan() { fill(s.rescan) }
 
 // settleWait bounds how long Settle waits for a directory that somebody writes to
-// all the time: as long as a busy writer can delay a file that is written in place.
-const settleWait = 2 * time.Second
+// all the time. Whoever closed his file before the call is served: 2 s later what is
+// gone from it counts.
+const settleWait = 3 * time.Second
 
 // Settle takes a whole look at the directory and returns once everything that was
 // done to it before the call counts: files written in place have been quiet, what
 // vanished is gone for good. Removals that are held back wait for nobody. It gives
-// up waiting after two seconds, without an error; the error is that of ctx.
+// up waiting after three seconds, without an error; the error is that of ctx.
 func (s *Source) Settle(ctx context.Context) error {
 	settled := make(chan struct{})
 	limit := time.NewTimer(settleWait)

@@ -29,6 +29,10 @@ type meta struct {
 	mode fs.FileMode // type and permissions
 	uid  uint32
 	gid  uint32
+
+	// written says that somebody had it open for writing after it was read. Only
+	// handle.Read knows, and only where the kernel says so.
+	written bool
 }
 
 // dirEntry is one entry of a folder.

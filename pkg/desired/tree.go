@@ -48,6 +48,9 @@ type file struct {
 	since      time.Time // when ident was first seen
 	waiting    time.Time // since when ident differs from what content was read from; zero: it does not
 	content    *content  // what counts; nil: nothing yet
+	inPlace    bool      // content was written where it stands, not renamed to there
+	closed     time.Time // when content was complete, as far as is known
+	open       time.Time // since when somebody was seen writing to it; zero: nobody is
 	again      time.Time // when to look again; zero: never
 }
 

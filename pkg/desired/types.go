@@ -67,7 +67,7 @@ type Entry struct {
 
 // Stall says why the desired state is not followed to the letter now.
 type Stall struct {
-	Reason  string     `json:"reason"` // StallEmptySource, StallTooManyRemovals, StallSourceUnreadable
+	Reason  string     `json:"reason"` // one of those below
 	Message string     `json:"message"`
 	Held    []child.ID `json:"held,omitempty"` // children whose removal is held
 }
@@ -77,6 +77,8 @@ const (
 	StallEmptySource     = "EmptySource"
 	StallTooManyRemovals = "TooManyRemovals"
 	StallUnreadable      = "SourceUnreadable" // a folder: its children are kept
+	StallBeingWritten    = "BeingWritten"     // a file that somebody does not close
+	StallDropped         = "DroppedInPlace"   // gone from a file that was written in place a moment ago
 )
 
 // Set is the whole desired state at one moment. It is immutable once published.
