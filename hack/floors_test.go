@@ -90,7 +90,7 @@ var floors = map[string]floor{
 	"pkg/control/server": {
 		ours: []string{"internal/account", "internal/private", "pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/logs", "pkg/runtime/journal", "pkg/runtime",
 			"pkg/desired", "pkg/status", "pkg/reconcile", "pkg/control"},
-		others: []string{xsys, logr},
+		others: []string{xsys, logr, "golang.org/x/time"},
 	},
 }
 

@@ -41,6 +41,10 @@ const (
 	CodeStarting           = "starting"
 	CodeNotConnected       = "not_connected"
 	CodeTooManyConnections = "too_many_connections"
+	CodeTooManyRequests    = "too_many_requests"
+	CodeKeyReused          = "idempotency_key_reused"
+	CodeInProgress         = "in_progress"
+	CodeOutcomeUnknown     = "outcome_unknown"
 	CodeTimedOut           = "timed_out"
 	CodeGone               = "gone" // what was asked for is not kept any more
 	CodeInternal           = "internal"

@@ -130,6 +130,14 @@ type LogLine struct {
 	Error   *Error   `json:"error,omitempty"`
 }
 
+// IdempotencyKey is the header of a request to change something that may be sent
+// again: within a day the same key of the same user gets the first answer, which then
+// has the header IdempotencyReplayed.
+const (
+	IdempotencyKey      = "Idempotency-Key"
+	IdempotencyReplayed = "Idempotency-Replayed"
+)
+
 // HealthHeader stands in every answer of GET /v1/health: whether all is well. With
 // it, 503 means that the reconciler is not healthy, not that it cannot answer.
 const HealthHeader = "Reconciler-Health"

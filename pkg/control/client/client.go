@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -106,7 +107,31 @@ func (c *Client) send(ctx context.Context, method, path, accept string, body any
 }
 
 // do sends a request and returns the answer, whatever it is.
+//
+// Where it comes too often for the server, which then has done nothing, it waits as
+// long as it is told and asks again.
 func (c *Client) do(ctx context.Context, method, path, accept string, body any) (*http.Response, error) {
+	for {
+		resp, err := c.try(ctx, method, path, accept, body)
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests {
+			return resp, err
+		}
+		seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+		if err != nil || seconds < 0 || seconds > 60 {
+			return resp, nil
+		}
+		_ = resp.Body.Close() // what it says is known
+		wait := time.NewTimer(time.Duration(seconds) * time.Second)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (c *Client) try(ctx context.Context, method, path, accept string, body any) (*http.Response, error) {
 	var text []byte
 	kind := control.TypeJSON
 	switch b := body.(type) {

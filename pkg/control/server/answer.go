@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
@@ -96,7 +98,9 @@ func readJSON(r *http.Request, v any) error {
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
-	err = dec.Decode(v)
+	if err = eachOnce(text, v); err == nil {
+		err = dec.Decode(v)
+	}
 	if err == nil {
 		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
 			err = errors.New("there is more behind the object")
@@ -140,4 +144,36 @@ func patience(w http.ResponseWriter) {
 // hurry bounds the next write after patience.
 func (s *Server) hurry(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.limits.write))
+}
+
+// eachOnce says that a name of the object stands there twice, or is not spelled as it
+// is: encoding/json takes the last of them, and any case, so two readers of one body
+// could see two requests. The objects that we read have no others in them.
+func eachOnce(text []byte, v any) error {
+	known := map[string]bool{}
+	for f := range reflect.TypeOf(v).Elem().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		known[name] = true
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil // Decode says it better
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		token, err := dec.Token()
+		name, ok := token.(string)
+		var value json.RawMessage
+		if err != nil || !ok || dec.Decode(&value) != nil {
+			return nil
+		}
+		switch {
+		case seen[name]:
+			return fmt.Errorf("%.40q stands there twice", name)
+		case !known[name]:
+			return fmt.Errorf("json: unknown field %.40q", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }

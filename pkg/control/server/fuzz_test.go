@@ -105,7 +105,7 @@ func FuzzConnection(f *testing.F) {
 	set := desired.Merge(nil, desired.Scan{}, desired.Policy{AllowEmpty: true})
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, said []byte) {
-		s := &Server{limits: defaultLimits(), access: access{group: -1}, o: Options{
+		s := &Server{limits: defaultLimits(), rates: newRates(0), answers: &answerBook{kept: map[string]*answerKept{}}, access: access{group: -1}, o: Options{
 			Supervisor: inert{one}, View: inertView{inert{one}}, Desired: func() *desired.Set { return set }, LogDir: dir, JournalDir: dir,
 			Reconcile: func(context.Context, *child.Cause) (*status.Reconcile, []child.ID, error) {
 				return &status.Reconcile{}, nil, nil

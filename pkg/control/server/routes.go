@@ -60,11 +60,15 @@ func (s *Server) handler() http.Handler {
 		mux.Handle(at, s.answering(methodNotAllowed(allowed)))
 	}
 	mux.Handle("/", s.answering(func(_ http.ResponseWriter, r *http.Request) error { return noRoute(r.URL.Path) }))
+	routes := s.repeatable(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := connOf(r.Context())
 		c.serve(true)
 		defer c.serve(false)
-		err := s.admit(c)
+		err := s.admitRate(w, c.peer)
+		if err == nil {
+			err = s.admit(c)
+		}
 		if err == nil {
 			err = s.browsers.check(r)
 		}
@@ -78,7 +82,7 @@ func (s *Server) handler() http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, control.MaxBody)
-		mux.ServeHTTP(w, r)
+		routes.ServeHTTP(w, r)
 	})
 }
 

@@ -60,6 +60,14 @@ type Options struct {
 	// by whom, and those that were removed are returned.
 	Reconcile func(ctx context.Context, confirm *child.Cause) (pass *status.Reconcile, removed []child.ID, err error)
 
+	// AnswersFile keeps what requests with an Idempotency-Key were answered; "": they
+	// are forgotten with the Server.
+	AnswersFile string
+
+	// Rate is how many requests a second each user may send; 0: DefaultRate, negative:
+	// as many as he likes.
+	Rate float64
+
 	// Metrics answers GET /metrics; nil: there is no such route.
 	Metrics http.Handler
 
@@ -91,6 +99,8 @@ type Server struct {
 	limits   limits
 	access   access
 	browsers browsers
+	rates    *rates
+	answers  *answerBook
 	socket   *socket
 	conns    *conns
 	http     *http.Server
@@ -107,8 +117,15 @@ func newServer(o Options, l limits) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, limits: l, browsers: newBrowsers()}
+	if o.Rate == 0 {
+		o.Rate = DefaultRate
+	}
+	s := &Server{o: o, limits: l, browsers: newBrowsers(), rates: newRates(o.Rate)}
+	if s.answers, err = openAnswerBook(o.AnswersFile, time.Now()); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
 	if s.socket, err = bind(o.Socket, gid); err != nil {
+		_ = s.answers.close() // nothing was asked
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	s.access = access{group: gid}
@@ -132,7 +149,7 @@ func newServer(o Options, l limits) (*Server, error) {
 // Close lets go of a socket that never ran.
 func (s *Server) Close() error {
 	s.end()
-	return s.socket.close()
+	return errors.Join(s.socket.close(), s.answers.close())
 }
 
 // Run serves until ctx ends. Then streams are cut, the answers under way have a
@@ -158,7 +175,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	<-served
 	s.conns.wait()
-	return s.socket.close()
+	return errors.Join(s.socket.close(), s.answers.close())
 }
 
 // logWriter takes the lines of net/http: a client's nonsense, at most.

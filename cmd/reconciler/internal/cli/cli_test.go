@@ -251,7 +251,7 @@ func TestRunHandsOverItsFlags(t *testing.T) {
 		Dirs:   Dirs{"manifests", "status", ".reconciler"},
 		Source: SourceFlags{MaxRemovals: three, AllowEmpty: true},
 		Rescan: 5 * time.Second, OnExit: LeaveChildren, LogFormat: LogJSON, Verbosity: 2, StartSlots: 7,
-		MetricsListen: "/run/m.sock", Secrets: "/run/secrets",
+		MetricsListen: "/run/m.sock", ControlRate: 200, Secrets: "/run/secrets",
 		Version: "v1.2.3",
 	}
 	got.Stderr = nil

@@ -29,6 +29,9 @@ type RunConfig struct {
 	// ControlGroup may use the control socket, beside root and the own user; "": nobody.
 	ControlGroup string
 
+	// ControlRate is how many requests a second each user may send; 0: any.
+	ControlRate int
+
 	// StatusGroup may read the status files, which are then complete and closed to
 	// others; "": everybody reads them, and they come without captured output.
 	StatusGroup string
@@ -123,6 +126,7 @@ The exit code is that of the child: for a container whose one service it is.`,
 	f.Lookup("start-slots").DefValue = "0" // help reads the same on every machine
 	f.BoolVar(&c.ExitOnCritical, "exit-on-critical", false, "end with the exit code of a critical child when it has ended for good, also when it ended well")
 	f.StringVar(&c.ControlGroup, "control-group", "", "let this `GROUP` look and command through the control socket; adding and removing children is for the own user and root")
+	f.IntVar(&c.ControlRate, "control-rate", 200, "how many requests a second each user may send to the control socket for long, and 50 times as many at once; 0: as many as he likes")
 	f.StringVar(&c.StatusGroup, "status-group", os.Getenv("RECONCILER_STATUS_GROUP"), "let only this `GROUP` read the status files, which then hold what children printed too ($RECONCILER_STATUS_GROUP)")
 	f.StringVar(&c.Secrets, "secrets", os.Getenv("RECONCILER_SECRETS"), "`DIR` of the secrets that manifests refer to, each in the file of its key ($RECONCILER_SECRETS)")
 	f.StringVar(&c.MetricsListen, "metrics-listen", "", "serve Prometheus metrics at `ADDR`: host:port, or the path of a unix socket; keep it on loopback, nobody is asked for a password")
@@ -138,6 +142,8 @@ func (c RunConfig) check() error {
 	switch {
 	case c.Rescan < time.Second:
 		return withCode(Usage, "--rescan %s: want at least 1s", c.Rescan)
+	case c.ControlRate < 0:
+		return withCode(Usage, "--control-rate %d: want 0 or more", c.ControlRate)
 	case c.StartSlots < 1:
 		return withCode(Usage, "--start-slots %d: want at least 1", c.StartSlots)
 	}

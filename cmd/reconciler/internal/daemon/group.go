@@ -20,3 +20,11 @@ func statusGroup(name string) (*int, error) {
 	n := int(gid)
 	return &n, nil
 }
+
+// rateOf is --control-rate as the server takes it: 0 is no limit.
+func rateOf(perSecond int) float64 {
+	if perSecond == 0 {
+		return -1
+	}
+	return float64(perSecond)
+}
