@@ -14,16 +14,21 @@ import (
 )
 
 // Of is the user at the other end of a connection.
-func Of(c syscall.Conn) (uid int, err error) {
+func Of(c syscall.Conn) (uid int, err error) { return ask(c, UID) }
+
+// ProcessOf is the process at the other end of a connection.
+func ProcessOf(c syscall.Conn) (pid int, err error) { return ask(c, PID) }
+
+func ask(c syscall.Conn, question func(fd int) (int, error)) (answer int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
 	}
-	failed := raw.Control(func(fd uintptr) { uid, err = UID(int(fd)) })
+	failed := raw.Control(func(fd uintptr) { answer, err = question(int(fd)) })
 	if failed != nil {
 		return -1, failed
 	}
-	return uid, err
+	return answer, err
 }
 
 // StrangerError says that a server, or the directory of its socket, is of somebody who

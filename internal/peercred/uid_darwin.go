@@ -10,3 +10,8 @@ func UID(fd int) (int, error) {
 	}
 	return int(cred.Uid), nil
 }
+
+// PID is the process at the other end of a connected socket.
+func PID(fd int) (int, error) {
+	return unix.GetsockoptInt(fd, unix.SOL_LOCAL, unix.LOCAL_PEERPID)
+}

@@ -24,7 +24,7 @@ const (
 
 // Health is the answer of GET /v1/health.
 type Health struct {
-	Healthy      bool         `json:"healthy"` // alive, and no critical child is unwell
+	Healthy      bool         `json:"healthy"` // alive, its shim answers, and no critical child is unwell
 	State        status.State `json:"state"`
 	PID          int          `json:"pid"`
 	Version      string       `json:"version"`
@@ -119,6 +119,9 @@ type ShutdownReport struct {
 	StartedAt   time.Time         `json:"started_at"`
 	CompletedAt time.Time         `json:"completed_at"`
 	Children    []status.ChildEnd `json:"children"` // in the order of the shutdown
+
+	VerifiedClean bool           `json:"verified_clean"` // the end of every process was seen
+	Orphans       []child.Orphan `json:"orphans"`        // those that are alive as far as anybody knows
 }
 
 // LogLine is one line of GET /v1/children/{id}/logs as NDJSON. In the last line of

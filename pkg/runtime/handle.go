@@ -233,6 +233,7 @@ type Health struct {
 	StartedAt    time.Time
 	LastObserved time.Time // when the loop last finished a turn
 	Connected    bool      // the owner of the processes answers
+	Lost         time.Time // since when it does not; zero: it does, or never did
 	RecordsError string    // why the last change could not be recorded; empty: it was
 
 	Degraded bool       // a critical child cannot run
@@ -261,4 +262,10 @@ type ExitReport struct {
 	Panic       bool
 	CompletedAt time.Time
 	Children    []machine.ShutdownOutcome
+
+	// VerifiedClean says that the end of every process was seen; else Orphans are
+	// those that are alive as far as anybody knows. A runtime that did not shut its
+	// tree down has verified nothing, and lists none.
+	VerifiedClean bool
+	Orphans       []child.Orphan
 }

@@ -44,6 +44,10 @@ type Config struct {
 	// content now, sorted by path; nil: no child is told.
 	Files func(*child.Spec) []child.FileHash
 
+	// Linked is called by the loop after Health().Connected has changed. It must not
+	// wait; nil: nobody wants to know.
+	Linked func()
+
 	StartSlots int    // starts under way at the same time
 	Seed       uint64 // of the jitter
 	Log        logr.Logger
@@ -82,6 +86,7 @@ type Runtime struct {
 	state    State
 	observed time.Time
 	linked   bool
+	lost     time.Time // since when not
 	recErr   string
 	unwell   []child.ID // replaced as a whole
 	report   *ExitReport
@@ -296,11 +301,22 @@ func (r *Runtime) observe() {
 	connected, unwell := r.tree.Connected(), r.tree.Unwell()
 	r.mu.Lock()
 	r.unwell = unwell
-	r.observed, r.linked = time.Now(), connected
+	r.observed = time.Now()
+	switch {
+	case connected:
+		r.lost = time.Time{}
+	case r.linked:
+		r.lost = r.observed
+	}
+	changed := r.linked != connected
+	r.linked = connected
 	if connected && r.state == StateStarting {
 		r.state = StateAlive
 	}
 	r.mu.Unlock()
+	if changed && r.cfg.Linked != nil {
+		r.cfg.Linked()
+	}
 	if connected {
 		select {
 		case <-r.adopted:
@@ -326,7 +342,7 @@ func (r *Runtime) health() Health {
 	defer r.mu.Unlock()
 	return Health{
 		Alive: r.state == StateAlive, State: r.state, StartedAt: r.begun, LastObserved: r.observed,
-		Connected: r.linked, RecordsError: r.recErr, Report: r.report,
+		Connected: r.linked, Lost: r.lost, RecordsError: r.recErr, Report: r.report,
 		Degraded: len(r.unwell) > 0, Unwell: r.unwell,
 	}
 }
@@ -345,6 +361,7 @@ func (r *Runtime) completed() ExitReport {
 	r.mu.Unlock()
 	rep := ExitReport{
 		State: StateCompleted, Phase: "shutdown", Children: s.Outcomes,
+		VerifiedClean: s.VerifiedClean, Orphans: s.Orphans,
 		Reason: "shutdown requested by " + s.Cause.RequestedBy + ": " + s.Cause.Reason,
 	}
 	switch {

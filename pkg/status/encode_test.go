@@ -213,13 +213,29 @@ func TestRuntimeFileLooksLikeThis(t *testing.T) {
 	golden(t, "reconciler.json", EncodeRuntime(&r))
 
 	info.State, info.ExitReport = Completed, &ExitReport{
-		State: Completed, Phase: "completed", Reason: "the reconciler was told to end", Recoverable: true, CompletedAt: noon,
+		Orphans: []child.Orphan{{ID: "db", PID: 12, Reason: "still alive after SIGKILL"}},
+		State:   Completed, Phase: "completed", Reason: "the reconciler was told to end", Recoverable: true, CompletedAt: noon,
 		Children: []ChildEnd{{ID: "payments/worker", Generation: 4, Attempt: 5, Status: "graceful", Phase: "graceful_drain"}},
 	}
 	r = newRuntime(info, &desired.Set{Complete: true}, nil, nil)
 	r.Conditions = settleTimes(r.Conditions, nil, noon)
 	r.ObservedAt, r.ValidUntil = noon, noon
 	golden(t, "reconciler_ended.json", EncodeRuntime(&r))
+}
+
+func TestRuntimeIsNotReadyWhileTheShimIsAway(t *testing.T) {
+	info := Info{State: Alive, LastReconcile: &Reconcile{}, Shim: Shim{PID: 78, Reason: "the shim (pid 78) does not answer"}}
+
+	r := newRuntime(info, &desired.Set{Complete: true}, nil, nil)
+
+	for _, want := range []child.ConditionState{
+		{Type: child.ConditionReady, Status: isFalse, Reason: "ShimNotConnected", Message: info.Shim.Reason},
+		{Type: ConditionShimConnected, Status: isFalse, Reason: "NotConnected", Message: info.Shim.Reason},
+	} {
+		if got, _ := r.Condition(want.Type); got != want {
+			t.Errorf("%s = %+v, want %+v", want.Type, got, want)
+		}
+	}
 }
 
 func TestRuntimeConditionsSayWhatIsWrong(t *testing.T) {

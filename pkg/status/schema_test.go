@@ -118,7 +118,7 @@ func writeEverything(t *testing.T, dir string) {
 	at := noon
 	b.info.LastReconcile = &Reconcile{At: noon, Trigger: "start", Actions: map[string]int{"add": 1}, Errors: []ReconcileError{{ID: "web", Action: "add", RetryAt: &at}}}
 	exit := NewExit(workerSnapshot().LastExit)
-	b.info.ExitReport = &ExitReport{State: Completed, CompletedAt: noon, Children: []ChildEnd{{ID: "web", Exit: &exit}, {ID: "x"}}}
+	b.info.ExitReport = &ExitReport{State: Completed, CompletedAt: noon, Orphans: []child.Orphan{{ID: "web", PID: 7, Reason: "alive"}}, Children: []ChildEnd{{ID: "web", Exit: &exit}, {ID: "x"}}}
 	w, err := NewWriter(dir, b.options())
 	if err != nil {
 		t.Fatal(err)

@@ -134,6 +134,9 @@ func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []
 	if info.RecordsError != "" {
 		add(ConditionRecordsWritten, isFalse, "WriteFailed", info.RecordsError)
 	}
+	if awayShim(info) {
+		add(ConditionShimConnected, isFalse, "NotConnected", info.Shim.Reason)
+	}
 	if lacks := info.Shim.Lacks; len(lacks) > 0 {
 		add(ConditionShimCurrent, isFalse, "OlderVersion", fmt.Sprintf(
 			"the running shim (pid %d, version %s) is older than this reconciler: it %s. It goes on until it owns nothing; if it is killed before, children run on and the next one is current",
@@ -157,6 +160,11 @@ func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []
 	return conds
 }
 
+// awayShim reports whether the shim is lost, and why is known.
+func awayShim(info Info) bool {
+	return (info.State == Alive || info.State == ShuttingDown) && !info.Shim.Connected && info.Shim.Reason != ""
+}
+
 func readyCondition(info Info, set *desired.Set, t tally) child.ConditionState {
 	ready := child.ConditionState{Type: child.ConditionReady, Status: isFalse}
 	switch {
@@ -166,6 +174,8 @@ func readyCondition(info Info, set *desired.Set, t tally) child.ConditionState {
 		ready.Reason = "Ended"
 	case info.State != Alive || !set.Complete || info.LastReconcile == nil:
 		ready.Reason, ready.Message = "Starting", "the manifests were not reconciled yet"
+	case awayShim(info):
+		ready.Reason, ready.Message = "ShimNotConnected", info.Shim.Reason
 	case len(t.unwell) > 0:
 		ready.Reason, ready.Message = "Degraded", "critical children that cannot run: "+names(t.unwell)
 	default:

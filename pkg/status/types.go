@@ -184,6 +184,7 @@ func (r *Runtime) Condition(t child.ConditionType) (state child.ConditionState, 
 const (
 	ConditionDegraded       child.ConditionType = "Degraded"       // a critical child cannot run
 	ConditionRecordsWritten child.ConditionType = "RecordsWritten" // False: a crash now would forget something
+	ConditionShimConnected  child.ConditionType = "ShimConnected"  // False: nothing can be started, stopped or noticed
 	ConditionShimCurrent    child.ConditionType = "ShimCurrent"    // False: the shim is of an older version and cannot do all that this one relies on
 	ConditionStatusWritten  child.ConditionType = "StatusWritten"  // False: some status files are older than they say
 )
@@ -246,6 +247,9 @@ type ExitReport struct {
 	Panic       bool       `json:"panic"`
 	CompletedAt time.Time  `json:"completed_at"`
 	Children    []ChildEnd `json:"children"` // in the order of the shutdown
+
+	VerifiedClean bool           `json:"verified_clean"` // the end of every process was seen
+	Orphans       []child.Orphan `json:"orphans"`        // those that are alive as far as anybody knows
 }
 
 // ChildEnd is how one child ended in the shutdown.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -26,10 +27,14 @@ func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	return answerJSON(w, code, h)
 }
 
+// shimPatience is how long the shim may be away before that is no health: one that was
+// killed is replaced within milliseconds.
+const shimPatience = 2 * time.Second
+
 func (s *Server) health() control.Health {
 	h, all := s.o.Supervisor.Health(), s.o.View.Runtime()
 	return control.Health{
-		Healthy: h.Alive && !h.Degraded,
+		Healthy: h.Alive && !h.Degraded && (h.Connected || time.Since(h.Lost) < shimPatience),
 		State:   status.State(h.State), PID: os.Getpid(), Version: all.Version, StartedAt: all.StartedAt,
 		LastObserved: h.LastObserved.UTC(), Shim: h.Connected, ShimReason: all.Shim.Reason, ShimLacks: all.Shim.Lacks, RecordsError: h.RecordsError,
 		Unwell: append([]child.ID{}, h.Unwell...),

@@ -21,6 +21,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -96,7 +97,7 @@ func TestEveryTypeIsDescribedWhole(t *testing.T) {
 		"Difference": control.Difference{}, "ReconcileRequest": control.ReconcileRequest{}, "Pass": control.Pass{},
 		"ShutdownRequest": control.ShutdownRequest{}, "ShutdownReport": control.ShutdownReport{}, "LogLine": control.LogLine{},
 		"Problem": desired.Problem{}, "Stall": desired.Stall{}, "Reconcile": status.Reconcile{}, "ReconcileError": status.ReconcileError{},
-		"ChildEnd": status.ChildEnd{},
+		"ChildEnd": status.ChildEnd{}, "Orphan": child.Orphan{},
 	} {
 		schema, ok := schemas[name].(map[string]any)
 		if !ok {

@@ -129,6 +129,7 @@ func (s *Server) postShutdown(w http.ResponseWriter, r *http.Request) error {
 	answer := control.ShutdownReport{
 		RequestedBy: report.Cause.RequestedBy, Reason: report.Cause.Reason,
 		StartedAt: report.StartedAt.UTC(), CompletedAt: report.CompletedAt.UTC(), Children: []status.ChildEnd{},
+		VerifiedClean: report.VerifiedClean, Orphans: append([]child.Orphan{}, report.Orphans...),
 	}
 	for _, o := range report.Outcomes {
 		end := status.ChildEnd{ID: o.ChildID, Generation: o.Generation, Attempt: o.Attempt, Status: string(o.Status), Phase: o.Phase, Reason: o.Reason}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -28,6 +29,26 @@ func dialer(socket string) func(context.Context, string, string) (net.Conn, erro
 		})
 		return c, err
 	}
+}
+
+func TestHealthIsNoneWhileTheShimIsAway(t *testing.T) {
+	h := open(t, office)
+
+	h.procs.events <- machine.Detached{Reason: "the shim (pid 78) does not answer"}
+
+	until(t, func() string {
+		if health, err := h.Health(t.Context()); err != nil || health.Healthy || health.Shim {
+			return fmt.Sprintf("health = %+v, %v; want none", health, err)
+		}
+		return ""
+	})
+	h.procs.events <- machine.Adopted{}
+	until(t, func() string {
+		if health, err := h.Health(t.Context()); err != nil || !health.Healthy {
+			return fmt.Sprintf("health = %+v, %v; want it well again", health, err)
+		}
+		return ""
+	})
 }
 
 func TestWhatIsThereCanBeRead(t *testing.T) {

@@ -40,3 +40,10 @@ type Exit struct {
 	LogTail     Output     `json:"log_tail"` // last lines of its output, oldest first
 	Leftovers   []string   `json:"leftovers,omitempty"`
 }
+
+// Orphan is something that outlives a shutdown.
+type Orphan struct {
+	ID     ID     `json:"child_id"`
+	PID    int    `json:"pid"`    // 0: nobody could tell
+	Reason string `json:"reason"` // for people
+}

@@ -10,7 +10,7 @@ func (t *Tree) detached(ev Detached) {
 	if t.connected {
 		t.treeFact(ShimLost, ev.Reason)
 	}
-	t.connected = false
+	t.connected, t.lost = false, ev.Reason
 	t.out.effects = nil
 	for _, id := range t.ids() {
 		t.lookAt(t.children[id])

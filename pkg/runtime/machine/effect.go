@@ -253,6 +253,12 @@ type ShutdownReport struct {
 	Phase       string            `json:"phase"`    // request_stop, graceful_drain, abort_stragglers, reconcile, completed
 	Outcomes    []ShutdownOutcome `json:"outcomes"` // in the order of the shutdown
 
+	// VerifiedClean says that somebody saw the end of every process. Orphans are those
+	// that are alive as far as anybody knows; they run on, and the next runtime adopts
+	// or stops them.
+	VerifiedClean bool           `json:"verified_clean"`
+	Orphans       []child.Orphan `json:"orphans,omitempty"`
+
 	Failure *child.Failure `json:"failure,omitempty"`  // why the runtime itself went down; nil: it was told to
 	EndedBy child.ID       `json:"ended_by,omitempty"` // the critical child whose end ended the run
 	Exit    *child.Exit    `json:"exit,omitempty"`     // of that child

@@ -283,7 +283,9 @@ func (t *Tree) complete() {
 		Cause: d.cause, StartedAt: d.startedAt, CompletedAt: t.wall,
 		Phase: stageNames[d.stage], Outcomes: d.outcomes,
 		Failure: d.failure, EndedBy: d.endedBy, Exit: d.exit,
+		Orphans: t.orphans(),
 	}
+	d.report.VerifiedClean = len(d.report.Orphans) == 0
 	t.shutdownFact(ShutdownCompleted, d.cause.Reason).Cause = d.cause
 	for i, id := range d.waiting {
 		t.replyReport(id, i > 0)

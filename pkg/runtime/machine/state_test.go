@@ -198,6 +198,46 @@ func TestShutdownOutcomes(t *testing.T) {
 	}
 }
 
+func TestShutdownListsWhatItLeavesBehind(t *testing.T) {
+	for _, row := range []struct {
+		sentence string
+		lines    []string
+		want     string
+	}{
+		{"listens", running("", "shutdown", "exit a 0"), ""},
+		{"is killed", running("", "shutdown", "advance 5s", "exit a SIGKILL"), ""},
+		{"cannot be killed", running("", "shutdown", "advance 6s"), "a 100 still alive after SIGKILL"},
+		{"nobody can be asked", running("", "detach", "shutdown", "advance 6s"), "a 100 nobody could say whether it ended: broken pipe"},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			w := newWorld(t, row.lines...)
+
+			checkOrphans(t, w.tree.Report(), row.want)
+		})
+	}
+	t.Run("a tree that was not empty", func(t *testing.T) {
+		w := newWorld(t, running("", "shutdown")...)
+		code := 0
+		w.step(Exited{Key: child.Key{ID: "a", Incarnation: 1}, Attempt: 1, PID: 100, Code: &code, Leftovers: []string{"pid 9 (sh)"}})
+
+		checkOrphans(t, w.tree.Report(), "a 9 pid 9 (sh) was left behind")
+	})
+}
+
+func checkOrphans(t *testing.T, r *ShutdownReport, want string) {
+	t.Helper()
+	if r == nil {
+		t.Fatal("the shutdown is not over")
+	}
+	got := ""
+	for _, o := range r.Orphans {
+		got += fmt.Sprintf("%s %d %s", o.ID, o.PID, o.Reason)
+	}
+	if r.VerifiedClean != (want == "") || !strings.HasPrefix(got, want) || want == "" && got != "" {
+		t.Errorf("verified_clean = %v, orphans = %q; want %q", r.VerifiedClean, got, want)
+	}
+}
+
 func TestEverybodyWhoAskedForTheShutdownGetsTheSameReport(t *testing.T) {
 	w := newWorld(t, running("", "shutdown", "shutdown")...)
 

@@ -193,13 +193,16 @@ func (t *Tree) giveUp(s *state) {
 }
 
 func (t *Tree) survived(s *state) string {
+	if !t.connected && t.lost != "" {
+		return "nobody could say whether it ended: " + t.lost
+	}
 	if !t.connected || s.live.pid == 0 {
 		return "nobody could say whether it ended"
 	}
 	if s.live.task {
 		return "the task has not returned, and a goroutine cannot be killed; a task must return when its context ends"
 	}
-	return "still alive after SIGKILL and " + s.spec.Shutdown.AbortWait.Duration().String() + "; look for processes in uninterruptible sleep (state D)"
+	return "still alive after SIGKILL and " + s.spec.Shutdown.AbortWait.Duration().String() + ", as far as the shim tells; look for a process in uninterruptible sleep (state D), or a shim that hangs"
 }
 
 func killEvery(spec *child.Spec) time.Duration {

@@ -16,6 +16,7 @@ const strayGrace = 5 * time.Second
 // ID starts before it is gone.
 type stray struct {
 	key    child.Key
+	pid    int
 	killed bool // SIGKILL was sent
 	lost   bool // and strayGrace passed: a shutdown does not wait for it
 	epoch  uint64
@@ -32,7 +33,7 @@ func (t *Tree) stray(p Process) {
 		t.stale(p.Key, "a process of it is alive; stopping it")
 		t.raiseFence(p.Key)
 	}
-	g.epoch, g.lost = t.epoch, false
+	g.epoch, g.lost, g.pid = t.epoch, false, p.PID
 	if g.killed {
 		t.signal(p.Key, sigkill)
 	} else {

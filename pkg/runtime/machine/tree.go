@@ -53,6 +53,7 @@ type Tree struct {
 	alarms      alarms
 	slots       slots
 	connected   bool
+	lost        string // why not, after the first connection
 	epoch       uint64 // counts the connections
 	lastProbe   uint64 // the number of the newest Probe
 	shutdown    *shutdown

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
@@ -43,6 +45,8 @@ type Client struct {
 	events chan Event
 	kick   chan struct{} // one slot: queue is not empty
 	shim   starter       // owned by Run
+	beat   time.Duration // pulseEvery, but in tests
+	hung   int           // the pid of a shim that did not answer; owned by Run
 
 	mu     sync.Mutex // guards what follows
 	linked bool       // there is a connection
@@ -64,7 +68,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg.Log = func(string, ...any) {}
 	}
 	return &Client{
-		cfg: cfg, events: make(chan Event), kick: make(chan struct{}, 1),
+		cfg: cfg, events: make(chan Event), kick: make(chan struct{}, 1), beat: pulseEvery,
 		shim: starter{command: cfg.Command, dir: shimDir(dir)},
 	}, nil
 }
@@ -130,8 +134,12 @@ func (c *Client) Run(ctx context.Context) error {
 		if ctx.Err() != nil || c.hasQuit() {
 			return nil
 		}
+		err = c.stillHung(err)
+		if listed {
+			told = ""
+		}
 		if listed || time.Since(begun) > retryMost {
-			retry, told = retryFirst, ""
+			retry = retryFirst
 		}
 		if err.Error() != told {
 			told = err.Error()
@@ -146,6 +154,19 @@ func (c *Client) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// stillHung gives the same words to a shim that hangs however it is noticed: it lets
+// nine wait at its socket, and then nobody.
+func (c *Client) stillHung(err error) error {
+	var hung *HungError
+	switch {
+	case errors.As(err, &hung):
+		c.hung = hung.PID
+	case c.hung > 0 && errors.Is(err, unix.EAGAIN):
+		return &HungError{PID: c.hung, Why: whatHolds(c.hung)}
+	}
+	return err
 }
 
 func (c *Client) hasQuit() bool {
@@ -184,11 +205,12 @@ func (c *Client) session(ctx context.Context) (listed bool, err error) {
 
 	var writer sync.WaitGroup
 	over := make(chan struct{})
-	writer.Go(func() { c.write(ctx, conn, over) })
-	err = c.read(ctx, in)
+	watch := &pulse{shim: greeting.Shim}
+	writer.Go(func() { c.write(ctx, conn, watch, over) })
+	err = c.read(ctx, in, watch)
 	close(over)
 	writer.Wait()
-	return true, err
+	return true, watch.reason(err)
 }
 
 // shakeHands says hello and reads the list. A context that ends interrupts it.
@@ -209,7 +231,7 @@ func shakeHands(ctx context.Context, conn net.Conn) (*listing, *bufio.Reader, er
 	m, err := readFrame(in)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, nil, fmt.Errorf("the shim has not answered for %v: it hangs, or another reconciler is connected", helloPatience)
+		return nil, nil, hungAt(conn)
 	case err != nil:
 		return nil, nil, fmt.Errorf("read from the shim: %w", err)
 	case m.Refused != "":
@@ -242,12 +264,13 @@ func readFrame(in *bufio.Reader) (message, error) {
 
 // read tells what the shim says until the connection ends. It ends with ctx
 // because write closes the connection then.
-func (c *Client) read(ctx context.Context, in *bufio.Reader) error {
+func (c *Client) read(ctx context.Context, in *bufio.Reader, watch *pulse) error {
 	for {
 		m, err := readFrame(in)
 		if err != nil {
 			return fmt.Errorf("read from the shim: %w", err)
 		}
+		watch.heard(true)
 		if m.Bye {
 			c.mu.Lock()
 			c.quit = true
@@ -256,11 +279,10 @@ func (c *Client) read(ctx context.Context, in *bufio.Reader) error {
 		}
 		if m.Refused != "" {
 			c.cfg.Log(m.Refused)
-			continue
-		}
-		if ev := eventOf(m); ev != nil && !c.tell(ctx, ev) {
+		} else if ev := eventOf(m); ev != nil && !c.tell(ctx, ev) {
 			return ctx.Err()
 		}
+		watch.heard(false)
 	}
 }
 
@@ -276,33 +298,6 @@ func eventOf(m message) Event {
 		return Notified{*m.Notified}
 	}
 	return nil // a word of a newer shim
-}
-
-// write sends what is queued until the connection or ctx ends; then it sends the
-// rest and closes the connection.
-func (c *Client) write(ctx context.Context, conn net.Conn, over <-chan struct{}) {
-	defer conn.Close()
-	for {
-		select {
-		case <-c.kick:
-		case <-over:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			// The last word may be a Quit, and its effect is not waited for.
-			_ = conn.SetDeadline(time.Now().Add(partingPatience))
-			_ = c.flush(conn)
-			return
-		}
-		select {
-		case <-over:
-			return
-		default:
-		}
-		if c.flush(conn) != nil {
-			return // the reader says why
-		}
-	}
 }
 
 func (c *Client) flush(conn net.Conn) error {

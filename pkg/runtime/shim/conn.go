@@ -175,6 +175,8 @@ func (s *server) obey(m message) {
 		s.acknowledge(*m.Ack)
 	case m.Quit:
 		s.quit()
+	case m.Ping:
+		s.send(message{Pong: true})
 	}
 }
 

@@ -22,6 +22,7 @@ type message struct {
 	Signal *signalRequest `json:"signal,omitempty"`
 	Ack    *child.Key     `json:"ack,omitempty"`
 	Quit   bool           `json:"quit,omitempty"`
+	Ping   bool           `json:"ping,omitempty"` // only to a shim with Heartbeat
 
 	// From the shim.
 	Listed      *listing     `json:"listed,omitempty"` // first
@@ -31,6 +32,7 @@ type message struct {
 	Notified    *Notice      `json:"notified,omitempty"`
 	Refused     string       `json:"refused,omitempty"` // why the connection or a Quit is refused
 	Bye         bool         `json:"bye,omitempty"`     // Quit is accepted: the shim ends
+	Pong        bool         `json:"pong,omitempty"`    // answers Ping
 }
 
 type signalRequest struct {

@@ -86,6 +86,8 @@ func goldenWords() ([]byte, error) {
 		{Notified: &notice},
 		{Refused: "the shim stays"},
 		{Bye: true},
+		{Ping: true},
+		{Pong: true},
 	} {
 		body, err := json.Marshal(m)
 		if err != nil {

@@ -35,7 +35,8 @@ type bench struct {
 	testing.TB
 	dir    string
 	cgroup string
-	dirty  bool // the shim begins with all that it could inherit
+	dirty  bool          // the shim begins with all that it could inherit
+	beat   time.Duration // of the pulse; 0: as it is
 	*brain
 }
 
@@ -76,6 +77,9 @@ func (b *bench) connect() {
 	client, err := NewClient(ClientConfig{StateDir: b.dir, Command: b.command()})
 	if err != nil {
 		b.Fatal(err)
+	}
+	if b.beat > 0 {
+		client.beat = b.beat
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.brain = &brain{client: client, cancel: cancel, ended: make(chan struct{})}

@@ -89,3 +89,19 @@ func boot() (string, error) {
 	}
 	return fmt.Sprint(tv.Sec, ".", tv.Usec), nil
 }
+
+// stateOf is the letter that ps(1) has for what a process does; 0 if that cannot be
+// seen.
+func stateOf(pid int) byte {
+	const sstop, szomb = 4, 5 // sys/proc.h
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
+	switch {
+	case err != nil:
+		return 0
+	case info.Proc.P_stat == sstop:
+		return 'T'
+	case info.Proc.P_stat == szomb:
+		return 'Z'
+	}
+	return 'S'
+}

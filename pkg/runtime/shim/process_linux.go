@@ -205,3 +205,13 @@ func boot() (string, error) {
 	}
 	return strings.TrimSpace(string(id)) + " " + ns, nil
 }
+
+// stateOf is the letter that proc_pid_stat(5) has for what a process does; 0 if that
+// cannot be seen.
+func stateOf(pid int) byte {
+	stat, err := readStat(pid)
+	if err != nil {
+		return 0
+	}
+	return stat.state
+}

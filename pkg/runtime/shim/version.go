@@ -77,6 +77,9 @@ const (
 
 	// RegularFiles: nothing is opened in the place of a child's program but a file.
 	RegularFiles Capability = "regular_files"
+
+	// Heartbeat: it answers a Ping.
+	Heartbeat Capability = "heartbeat"
 )
 
 // capabilities are those of this program's shim, with what a shim without one
@@ -89,6 +92,7 @@ var capabilities = []struct {
 	{NotifyPath, "listens to its children at abstract sockets, to which every user of the machine can send"},
 	{CleanStart, "gives children the signals, umask and limits that the reconciler had when it started the shim"},
 	{RegularFiles, "opens the program of a child before each start, whatever a link in its place leads to"},
+	{Heartbeat, "is not asked whether it still answers, and is noticed to hang only when the kernel says that it is stopped"},
 }
 
 func ownCapabilities() []Capability {

@@ -41,6 +41,8 @@ func (a *app) notice(r *status.Runtime) string {
 	case !r.Alive(now) || a.refused():
 		return fmt.Sprintf("The reconciler (pid %d) was last seen %s ago and is taken for dead: this is how things were then. Start it with: %s",
 			r.PID, humanDuration(now.Sub(r.ObservedAt)), a.startCommand())
+	case r.State == status.Alive && !r.Shim.Connected && r.Shim.Reason != "":
+		return "What stands here may be old: " + r.Shim.Reason
 	case len(r.Problems) > 0:
 		return fmt.Sprintf("The manifests have %s: see reconciler validate", count(len(r.Problems), "problem"))
 	}

@@ -204,7 +204,7 @@ func TestHealthIsForMonitors(t *testing.T) {
 }
 
 func TestShutdownPrintsHowEachChildEnded(t *testing.T) {
-	report := control.ShutdownReport{Children: []status.ChildEnd{
+	report := control.ShutdownReport{Orphans: []child.Orphan{{ID: "stuck", PID: 12, Reason: "survived SIGKILL"}}, Children: []status.ChildEnd{
 		{ID: "payments", Status: "already_exited"},
 		{ID: "web", Attempt: 2, Status: "graceful", Reason: "stopped: shutdown"},
 		{ID: "stuck", Attempt: 1, Status: "abort_failed", Reason: "survived SIGKILL"},
@@ -216,8 +216,8 @@ func TestShutdownPrintsHowEachChildEnded(t *testing.T) {
 
 	want := result{
 		Out:  "NAME    OUTCOME        REASON\nweb     graceful       stopped: shutdown\nstuck   abort_failed   survived SIGKILL\nAll children are down after 0ms.\n",
-		Err:  "reconciler: 1 child could not be stopped: stuck\n",
-		Code: Failed,
+		Err:  "reconciler: not everything could be stopped, and this may be alive: stuck (pid 12): survived SIGKILL\n",
+		Code: LeftAlive,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("shutdown (-want +got):\n%s", diff)

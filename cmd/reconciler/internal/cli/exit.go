@@ -24,6 +24,9 @@ const (
 	// keeps is closed to them.
 	NotPermitted = 5
 
+	// LeftAlive says that a shutdown left processes behind that nobody saw ending.
+	LeftAlive = 6
+
 	TimedOut = 124
 )
 

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
 func TestHealthSaysHowItIsWithTheShim(t *testing.T) {
@@ -29,5 +31,34 @@ func TestHealthSaysHowItIsWithTheShim(t *testing.T) {
 		if out.String() != c.want {
 			t.Errorf("%s: %q, want %q", c.name, out.String(), c.want)
 		}
+	}
+}
+
+func TestShutdownByAReconcilerThatListsNoOrphansIsJudgedByItsOutcomes(t *testing.T) {
+	old := control.ShutdownReport{Children: []status.ChildEnd{{ID: "web", Attempt: 2, Status: "graceful"}}}
+
+	clean := printShutdown(&old, "text", io.Discard)
+	old.Children = append(old.Children, status.ChildEnd{ID: "stuck", Attempt: 1, Status: "abort_failed", Reason: "survived SIGKILL"})
+	left := printShutdown(&old, "text", io.Discard)
+
+	if Code(clean) != 0 || Code(left) != LeftAlive || !strings.Contains(left.Error(), "stuck: survived SIGKILL") {
+		t.Errorf("all ended: %v; one did not: %v (exit code %d, want %d)", clean, left, Code(left), LeftAlive)
+	}
+}
+
+func TestWhyAndGetSayThatTheShimDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.child("web", func(c *status.Child) {})
+	w.runtime(func(r *status.Runtime) {
+		r.State, r.Shim = status.Alive, status.Shim{PID: 78, Reason: "the shim (pid 78) does not answer"}
+	})
+
+	why, get := w.run("why", "web"), w.run("get")
+
+	if !strings.Contains(why.Out, "this may be old: the shim (pid 78) does not answer") {
+		t.Errorf("why:\n%s", why.Out)
+	}
+	if !strings.Contains(get.Err, "What stands here may be old: the shim (pid 78) does not answer") {
+		t.Errorf("get: %s", get.Err)
 	}
 }

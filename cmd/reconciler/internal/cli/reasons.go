@@ -48,6 +48,9 @@ func (x *explainer) explain(id child.ID) *reason {
 		return &reason{ID: id, Why: x.whyMissing(id)}
 	}
 	r := &reason{ID: id, Phase: c.Phase, Ready: c.Ready(), Why: why(c, x.runtime.State, x.now)}
+	if shim := x.runtime.Shim; len(x.told) == 0 && x.runtime.State == status.Alive && !shim.Connected && shim.Reason != "" {
+		r.Why = append([]string{"this may be old: " + shim.Reason}, r.Why...)
+	}
 	if x.told[id] {
 		r.Why = []string{"see above"}
 		return r

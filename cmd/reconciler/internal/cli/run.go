@@ -105,7 +105,10 @@ that nobody reads any more ends nothing.
 
 With --exit-on-critical the run ends, after an orderly shutdown, as soon as a child
 with criticality: critical is Completed, Failed or quarantined by its restart limit.
-The exit code is that of the child: for a container whose one service it is.`,
+The exit code is that of the child: for a container whose one service it is.
+
+The exit code is 6 if the shutdown may have left something alive: the error, and
+exit_report in reconciler.json, name it.`,
 		Example: runExamples,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -38,7 +38,8 @@ func (a *app) shutdownCommand() *cobra.Command {
 print how each child ended. Meanwhile it tells on standard error what it still waits
 for. The children stop also where run was told --on-exit leave.
 
-The exit code is 1 if a process could not be stopped. Whoever interrupts the verb
+The exit code is 6 if anything may have been left alive: the error names it, and the
+report has it in "orphans" and says verified_clean: false. Whoever interrupts the verb
 does not interrupt the shutdown.`,
 		Example: shutdownExamples,
 		Args:    args(cobra.NoArgs),
@@ -124,16 +125,29 @@ func printShutdown(r *control.ShutdownReport, output string, out io.Writer) erro
 	} else {
 		err = printEnds(r, out)
 	}
-	var left []string
+	orphans := r.Orphans
 	for _, e := range r.Children {
-		if e.Status == "abort_failed" {
-			left = append(left, string(e.ID))
+		if r.Orphans == nil && e.Status == "abort_failed" { // a reconciler of an older version lists none
+			orphans = append(orphans, child.Orphan{ID: e.ID, Reason: endReason(e)})
 		}
 	}
-	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("%s could not be stopped: %s", count(len(left), "child"), strings.Join(left, ", "))
+	if err != nil || len(orphans) == 0 {
+		return err
 	}
-	return err
+	return LeftAliveError(orphans)
+}
+
+// LeftAliveError names what a shutdown left behind.
+func LeftAliveError(orphans []child.Orphan) error {
+	var all []string
+	for _, o := range orphans {
+		who := string(o.ID)
+		if o.PID > 0 {
+			who = fmt.Sprintf("%s (pid %d)", o.ID, o.PID)
+		}
+		all = append(all, who+": "+o.Reason)
+	}
+	return withCode(LeftAlive, "not everything could be stopped, and this may be alive: %s", strings.Join(all, "; "))
 }
 
 func printEnds(r *control.ShutdownReport, out io.Writer) error {

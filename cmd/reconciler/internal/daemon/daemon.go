@@ -120,6 +120,9 @@ func (d *daemon) run(ctx context.Context) error {
 	d.log.Info("reconciler started", "version", d.config.Version, "pid", os.Getpid(), "manifests", d.dirs.Manifests, "status", d.dirs.Status, "state", d.dirs.State)
 	err = runParts(ctx, d.parts(loop))
 	var ended *runtime.CriticalEndError
+	if left := d.leftAlive(); left != nil && (err == nil || errors.As(err, &ended)) {
+		return left
+	}
 	if errors.As(err, &ended) {
 		code := exitCodeOf(ended.Exit)
 		d.log.Info("reconciler ended, because a critical child did", "child", string(ended.Child), "exit_code", code)
@@ -130,6 +133,15 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.log.Info("reconciler ended")
 	return nil
+}
+
+// leftAlive is the error of a shutdown after which something may be alive.
+func (d *daemon) leftAlive() error {
+	report := d.handle.Health().Report
+	if report == nil || len(report.Orphans) == 0 {
+		return nil
+	}
+	return cli.LeftAliveError(report.Orphans)
 }
 
 // build makes the parts; nothing runs yet.
@@ -153,6 +165,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	}
 	counted := &countedFacts{Journal: facts}
 	rt, err := runtime.New(runtime.Config{
+		Linked:    func() { d.writer.Kick() },
 		Files:     d.procs.Files,
 		Processes: d.procs, Records: records, Restored: restored, Journal: counted,
 		Prober: probe.New(probe.Config{

@@ -62,6 +62,7 @@ func exitReport(r runtime.ExitReport) *status.ExitReport {
 	report := &status.ExitReport{
 		State: status.State(r.State), Phase: r.Phase, Reason: r.Reason, Recoverable: r.Recoverable,
 		Panic: r.Panic, CompletedAt: r.CompletedAt.UTC(), Children: []status.ChildEnd{},
+		VerifiedClean: r.VerifiedClean, Orphans: append([]child.Orphan{}, r.Orphans...),
 	}
 	for _, o := range r.Children {
 		end := status.ChildEnd{
