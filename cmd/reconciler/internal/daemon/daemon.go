@@ -51,6 +51,9 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 	if err != nil {
 		return err
 	}
+	if os.Getpid() == 1 {
+		return runBelowInit(ctx, c, d.log)
+	}
 	if d.dirs, err = checkDirs(c.Dirs); err != nil {
 		return err
 	}
