@@ -51,6 +51,7 @@ var floors = map[string]floor{
 	"pkg/runtime/shim":        {ours: []string{"internal/peercred", "internal/private", "internal/regular", "internal/trust", "pkg/runtime/child", "pkg/runtime/logs"}, others: []string{xsys}},
 	"pkg/runtime/journal":     {ours: []string{"internal/private", "internal/regular", "pkg/runtime/child", "pkg/runtime/machine"}, others: []string{xsys, fsnotify}},
 	"pkg/runtime/task":        {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
+	"docs":                    {pure: true},
 	"pkg/runtime/runtimetest": {ours: []string{"pkg/runtime/child", "pkg/runtime/machine"}},
 	"internal/regular/regulartest": {
 		others: []string{xsys},
@@ -60,6 +61,10 @@ var floors = map[string]floor{
 		others: []string{xsys, "google.golang.org/grpc"},
 	},
 	"pkg/runtime/scenarios": {},
+	"pkg/runtime/handletest": {
+		ours:   []string{"docs", "pkg/runtime", "pkg/runtime/child", "pkg/runtime/journal", "pkg/runtime/machine"},
+		others: []string{"github.com/google/go-cmp"},
+	},
 	"pkg/runtime": {
 		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/envfile", "internal/private", "internal/regular", "internal/trust",
 			"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",

@@ -213,7 +213,7 @@ func listPackages(t *testing.T, system string) []pkg {
 func ourSources(t *testing.T) []source {
 	t.Helper()
 	var sources []source
-	for _, top := range []string{"cmd", "pkg", "internal", "hack"} {
+	for _, top := range []string{"cmd", "docs", "pkg", "internal", "hack"} {
 		err := filepath.WalkDir(filepath.Join("..", top), func(file string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:

@@ -70,10 +70,21 @@ func (c *Client) Command(ctx context.Context, verb string, id child.ID, body con
 type manifest []byte
 
 // Put declares a child that has no file: it adds it, or gives it a new spec. text
-// is one manifest in YAML or JSON. Such a child lives until Delete.
-func (c *Client) Put(ctx context.Context, id child.ID, text []byte) (control.Outcome, error) {
+// is one manifest in YAML or JSON. Such a child lives until Delete. body says who and
+// why, as with every command; it has no signal.
+func (c *Client) Put(ctx context.Context, id child.ID, text []byte, body control.Command) (control.Outcome, error) {
 	var o control.Outcome
-	err := c.call(ctx, http.MethodPut, childPath(string(id), ""), manifest(text), &o)
+	if body.Signal != "" {
+		return o, &control.Error{Status: http.StatusBadRequest, Code: control.CodeInvalid, Field: "signal", Message: "put sends no signal"}
+	}
+	q := url.Values{}
+	if body.Reason != nil {
+		q.Set("reason", *body.Reason)
+	}
+	if body.RequestedBy != "" {
+		q.Set("requested_by", body.RequestedBy)
+	}
+	err := c.call(ctx, http.MethodPut, withQuery(childPath(string(id), ""), q), manifest(text), &o)
 	return o, err
 }
 

@@ -11,7 +11,7 @@ import (
 func TestAChildCanBeDeclaredByRequestAndNoPassRemovesIt(t *testing.T) {
 	h := open(t, map[string]string{"web.yaml": web, "office/office.yaml": "name: office\nkind: supervisor\ndefaults: {shutdown: {graceful_timeout_secs: 77}}\n", "office/worker.yaml": worker})
 
-	added, err := h.Put(t.Context(), "office/extra", []byte("name: extra\ncommand: [x]\ndependencies: [worker]\n"))
+	added, err := h.Put(t.Context(), "office/extra", []byte("name: extra\ncommand: [x]\ndependencies: [worker]\n"), control.Command{})
 	must(t, err)
 	if added.Command != "add" || added.Decision != "accepted" || added.After != child.Active {
 		t.Errorf("the first put = %+v, want an add", added)
@@ -43,7 +43,7 @@ func TestAChildCanBeDeclaredByRequestAndNoPassRemovesIt(t *testing.T) {
 		{"name: extra\ncommand: [y]\ntags: [new]\n", "replace", "queued_after_stop", 3},
 		{`{"name": "extra", "command": ["y"], "tags": ["new"]}`, "update", "idempotent", 3},
 	} {
-		o, err := h.Put(t.Context(), "office/extra", []byte(row.manifest))
+		o, err := h.Put(t.Context(), "office/extra", []byte(row.manifest), control.Command{})
 		must(t, err)
 		if s, _ := h.handle.Child("office/extra"); o.Command != row.command || o.Decision != row.decision || s.Origin.Generation != row.generation {
 			t.Errorf("put %q = %+v, generation %d; want %+v", row.manifest, o, s.Origin.Generation, row)
@@ -66,7 +66,7 @@ func TestAChildCanBeDeclaredByRequestAndNoPassRemovesIt(t *testing.T) {
 func TestWhatAFileDeclaresIsChangedThere(t *testing.T) {
 	h := open(t, office)
 
-	_, err := h.Put(t.Context(), "web", []byte("name: web\ncommand: [other]\n"))
+	_, err := h.Put(t.Context(), "web", []byte("name: web\ncommand: [other]\n"), control.Command{})
 	if codeOf(err) != control.CodeDeclaredByManifest || !strings.Contains(err.Error(), "web.yaml") {
 		t.Errorf("put = %v, want a refusal that names the file", err)
 	}
@@ -74,7 +74,7 @@ func TestWhatAFileDeclaresIsChangedThere(t *testing.T) {
 	if codeOf(err) != control.CodeDeclaredByManifest || !strings.Contains(err.Error(), "remove the file") {
 		t.Errorf("delete = %v, want a refusal and the way out", err)
 	}
-	if _, err = h.Put(t.Context(), "office", []byte("name: office\ncommand: [x]\n")); codeOf(err) != control.CodeDeclaredByManifest {
+	if _, err = h.Put(t.Context(), "office", []byte("name: office\ncommand: [x]\n"), control.Command{}); codeOf(err) != control.CodeDeclaredByManifest {
 		t.Errorf("put in the place of a folder = %v", err)
 	}
 }

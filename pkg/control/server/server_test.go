@@ -276,7 +276,10 @@ func TestShutdownAnswersWithItsReportWhenAllIsDown(t *testing.T) {
 			_, err := h.Command(t.Context(), "restart", "web", control.Command{})
 			return err
 		},
-		"put": func() error { _, err := h.Put(t.Context(), "late", []byte("name: late\n")); return err },
+		"put": func() error {
+			_, err := h.Put(t.Context(), "late", []byte("name: late\n"), control.Command{})
+			return err
+		},
 		"reconcile": func() error {
 			_, err := h.Reconcile(t.Context(), control.ReconcileRequest{})
 			return err
@@ -346,7 +349,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	if err != nil || !strings.HasPrefix(o.RequestedBy, "uid(4711) for ") {
 		t.Errorf("pause by the group = %+v, %v; want it in the name of uid(4711)", o, err)
 	}
-	if _, err := h.Put(t.Context(), "mine", []byte("name: mine\ncommand: [sh]\n")); codeOf(err) != control.CodeNotPermitted {
+	if _, err := h.Put(t.Context(), "mine", []byte("name: mine\ncommand: [sh]\n"), control.Command{}); codeOf(err) != control.CodeNotPermitted {
 		t.Errorf("put by the group: %v, want not_permitted", err)
 	}
 	if _, err := h.Delete(t.Context(), "web", control.Command{}); codeOf(err) != control.CodeNotPermitted {
@@ -355,7 +358,7 @@ func TestStrangersAreRefused(t *testing.T) {
 
 	// Root may all.
 	become(peer{uid: 0})
-	if _, err := h.Put(t.Context(), "mine", []byte("name: mine\ncommand: [sh]\n")); err != nil {
+	if _, err := h.Put(t.Context(), "mine", []byte("name: mine\ncommand: [sh]\n"), control.Command{}); err != nil {
 		t.Errorf("put by root: %v", err)
 	}
 }
