@@ -152,7 +152,7 @@ type resourceLimits struct {
 }
 
 type shutdown struct {
-	Signal          *signal        `json:"signal" jsonschema:"default=SIGTERM" about:"What asks it to end; it goes to the process group of the main process. What has left that group is ended by SIGKILL with the rest of the tree."`
+	Signal          *signal        `json:"signal" jsonschema:"default=SIGTERM" about:"What asks it to end; it goes to the process group of the main process. What has left that group is ended by SIGKILL with the rest of the tree. SIGRTMIN+3 and its like, up to SIGRTMIN+30 (or SIGRTMAX-n), have glibc's numbers, 34 to 64."`
 	GracefulTimeout *child.Seconds `json:"graceful_timeout_secs" jsonschema:"minimum=0,default=5" about:"Seconds from the signal to SIGKILL."`
 	AbortWait       *child.Seconds `json:"abort_wait_secs" jsonschema:"minimum=0,default=1" about:"Seconds from SIGKILL until it is reported as an orphan."`
 }

@@ -64,7 +64,7 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[inheritEnvironment]():
 		return either(&jsonschema.Schema{Type: "boolean"}, &jsonschema.Schema{Type: "array", Items: text})
 	case reflect.TypeFor[signal]():
-		return &jsonschema.Schema{Type: "string", Pattern: "^SIG[A-Z0-9]+$"}
+		return &jsonschema.Schema{Type: "string", Pattern: "^SIG([A-Z0-9]+|RTMIN[+][0-9]+|RTMAX-[0-9]+)$"}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,6 +157,10 @@ func (s *signal) read(w *walk, n *yaml.Node, path string, _ *rules) {
 			return
 		}
 	}
+	if number, realTime := child.RealTimeSignal(name); realTime {
+		*s = signal(child.RealTimeName(number)) // one signal, one name, one hash
+		return
+	}
 	if unix.SignalNum(name) == 0 {
 		w.report(path, position{n.Line, n.Column}, quoted(name)+" is not a signal", meantSignal(name))
 		return
@@ -170,11 +175,18 @@ func meantSignal(name string) string {
 		if known := unix.SignalName(unix.Signal(number)); known != "" {
 			return "write " + known
 		}
+		if known := child.RealTimeName(number); known != "" {
+			return "write " + known
+		}
 		return "write a name such as SIGTERM"
 	}
 	upper := "SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG")
-	if unix.SignalNum(upper) != 0 {
+	_, realTime := child.RealTimeSignal(upper)
+	if realTime || unix.SignalNum(upper) != 0 {
 		return "did you mean " + upper + "?"
+	}
+	if strings.HasPrefix(upper, "SIGRT") && runtime.GOOS == "linux" {
+		return "write a real-time signal as SIGRTMIN to SIGRTMIN+30"
 	}
 	var names []string
 	for number := unix.Signal(1); number < 32; number++ {

@@ -578,3 +578,18 @@ func TestWholeEnvironmentBesideAUserIsWhatSomebodyWrote(t *testing.T) {
 		t.Errorf("with the folder's default: %+v, %v; want the whole environment", s, problems)
 	}
 }
+
+func TestARealTimeSignalHasOneNameInASpec(t *testing.T) {
+	specs := map[string]string{}
+	for _, name := range []string{"SIGRTMIN+30", "SIGRTMAX", "SIGRTMAX-0"} {
+		spec := specOf(t, "name: web\nshutdown: {signal: "+name+"}")
+
+		specs[name] = spec.Shutdown.Signal
+	}
+
+	for name, got := range specs {
+		if got != "SIGRTMIN+30" {
+			t.Errorf("%s is %s in the spec, want SIGRTMIN+30", name, got)
+		}
+	}
+}

@@ -239,7 +239,7 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 	switch ev := ev.(type) {
 	case shim.Listed:
 		p.greeted(ev.Shim)
-		adopted := machine.Adopted{}
+		adopted := machine.Adopted{NoRealTime: !ev.Shim.Can(shim.RealTimeSignals)}
 		for _, proc := range ev.Running {
 			adopted.Processes = append(adopted.Processes, process(proc))
 		}

@@ -321,6 +321,9 @@ func (t *Tree) sendSignal(s *state, c Command) Reply {
 	case !t.connected:
 		return refused(ErrNotConnected, "the shim cannot be reached now, so no signal can be sent; try again")
 	}
+	if _, realTime := child.RealTimeSignal(c.Signal); realTime && t.noRealTime {
+		return refused(ErrInvalid, "the running shim is of an older version and cannot send "+c.Signal+"; docs/upgrade.md says how to replace it")
+	}
 	t.emit(Signal{Key: s.key(), Signal: c.Signal})
 	return Reply{Decision: Accepted}
 }

@@ -19,7 +19,7 @@ func (t *Tree) detached(ev Detached) {
 
 // adopted brings the tree in line with the processes that live.
 func (t *Tree) adopted(ev Adopted) {
-	t.connected = true
+	t.connected, t.noRealTime = true, ev.NoRealTime
 	t.epoch++
 	t.treeFact(ShimConnected, "")
 	for _, p := range ev.Processes {

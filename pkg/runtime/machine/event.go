@@ -58,6 +58,10 @@ type Adopted struct {
 	// Starting are starts of an earlier connection that are still under way:
 	// their answers follow.
 	Starting []child.Key
+
+	// NoRealTime says that the shim, of an older version, knows no real-time signals:
+	// it would drop them.
+	NoRealTime bool
 }
 
 // Process is a live attempt.

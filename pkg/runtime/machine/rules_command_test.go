@@ -29,6 +29,7 @@ func TestCommandsAsACarefulOperatorExpects(t *testing.T) {
 		{"a new manifest that makes a supervisor of a child is a replacement", running(""), "update a supervisor", "Stopping active | SIGTERM to the tree of a#1.0 | queued_after_stop"},
 		{"and the folder is there once its process is gone", running("", "update a supervisor"), "exit a 0", "Running active | acknowledge a#1.0"},
 		{"a signal is checked before anything is sent", running(""), "signal a SIGFOO", "Running active | rejected invalid"},
+		{"a real-time signal is sent", running(""), "signal a SIGRTMIN+3", "Running active | SIGRTMIN+3 to a#1.0 | accepted"},
 		{"a child that is being stopped may be signalled", running("", "pause a"), "signal a SIGQUIT", "Stopping paused | SIGQUIT to a#1.0 | accepted"},
 		{"in a shutdown too: a stack dump may tell why it hangs", running("", "shutdown"), "signal a SIGQUIT", "Stopping active | SIGQUIT to a#1.0 | accepted"},
 		{"nothing undoes a removal", running("", "remove a"), "restart a", "Stopping removed | rejected still_stopping"},
@@ -37,6 +38,22 @@ func TestCommandsAsACarefulOperatorExpects(t *testing.T) {
 		{"a quarantine replaces a pause", running("", "pause a", "exit a 0"), "quarantine a", "Quarantined quarantined | accepted"},
 		{"and a pause a quarantine", running("", "quarantine a", "exit a 0"), "pause a", "Stopped paused | accepted"},
 	})
+}
+
+func TestAShimThatKnowsNoRealTimeSignalIsAskedForNone(t *testing.T) {
+	w := newWorld(t, running("")...)
+	w.step(Adopted{Processes: []Process{w.process("a")}, NoRealTime: true})
+	w.last = Ready{}
+
+	w.step(Command{ID: "1", Verb: SendSignal, Child: "a", Signal: "SIGRTMIN+3", Cause: child.Cause{RequestedBy: "alice", Reason: "halt"}})
+
+	if r := w.last.Replies[0]; r.Decision != Rejected || !strings.Contains(r.Message, "older version") || len(w.last.Effects) != 0 {
+		t.Errorf("the reply is %+v with %v, want a refusal that says why", r, w.last.Effects)
+	}
+	w.step(Command{ID: "2", Verb: SendSignal, Child: "a", Signal: "SIGHUP", Cause: child.Cause{RequestedBy: "alice", Reason: "others it knows"}})
+	if len(w.last.Effects) != 1 {
+		t.Errorf("effects %v, want SIGHUP", w.last.Effects)
+	}
 }
 
 func TestTheFirstPauseIsTheOneThatIsShown(t *testing.T) {

@@ -54,6 +54,7 @@ type Tree struct {
 	slots       slots
 	connected   bool
 	lost        string // why not, after the first connection
+	noRealTime  bool   // what Adopted said of the shim
 	epoch       uint64 // counts the connections
 	lastProbe   uint64 // the number of the newest Probe
 	shutdown    *shutdown

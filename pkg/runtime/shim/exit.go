@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 // copyOutput moves what the attempt has printed to its log.
@@ -111,6 +113,9 @@ func reportOf(a *attempt, st status) *Report {
 // signalName is the name of a signal, also of one without a name of its own.
 func signalName(sig unix.Signal) string {
 	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	if name := child.RealTimeName(int(sig)); name != "" {
 		return name
 	}
 	return sig.String()

@@ -210,7 +210,7 @@ func (s *server) signal(r signalRequest) {
 	if u == nil || u.cur == nil || u.cur.Key != r.Key {
 		return // it ended; its report says so
 	}
-	sig := unix.SignalNum(r.Signal)
+	sig := signalNumber(r.Signal)
 	if sig == 0 {
 		log.Printf("%s: no signal is called %q", r.Key, r.Signal)
 		return
@@ -224,6 +224,14 @@ func (s *server) signal(r signalRequest) {
 		return
 	}
 	s.deliver(u.cur, o)
+}
+
+// signalNumber is the signal of a name; 0: there is none.
+func signalNumber(name string) unix.Signal {
+	if number, ok := child.RealTimeSignal(name); ok {
+		return unix.Signal(number)
+	}
+	return unix.SignalNum(name)
 }
 
 // deliver sends a signal: to the main process; to its process group, so that a
@@ -242,7 +250,7 @@ func (s *server) deliver(a *attempt, o signalOrder) {
 		err = a.proc.signal(o.sig)
 	}
 	if err != nil && err != unix.ESRCH {
-		log.Printf("%s: signal %s: %v", a.Key, unix.SignalName(o.sig), err)
+		log.Printf("%s: signal %s: %v", a.Key, signalName(o.sig), err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -229,6 +230,25 @@ func TestSignalOfTheMainProcessCanBeHandled(t *testing.T) {
 		t.Errorf("report = %+v, want code 5", r)
 	}
 	b.client.Ack(k)
+}
+
+func TestARealTimeSignalIsSentAndNamed(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there are none")
+	}
+	for _, name := range []string{"SIGRTMIN+3", "SIGRTMAX-27"} {
+		b := newBench(t, "")
+		k := key("web", 0)
+		b.run(k, stay)
+
+		b.client.Signal(k, name, true)
+		r := b.exited(k)
+
+		if r.Signal != "SIGRTMIN+3" {
+			t.Errorf("%s: report = %+v, want SIGRTMIN+3", name, r)
+		}
+		b.client.Ack(k)
+	}
 }
 
 func TestKillRefusesWhatCouldBeEverybody(t *testing.T) {

@@ -80,6 +80,9 @@ const (
 
 	// Heartbeat: it answers a Ping.
 	Heartbeat Capability = "heartbeat"
+
+	// RealTimeSignals: it knows SIGRTMIN+3 and its like.
+	RealTimeSignals Capability = "real_time_signals"
 )
 
 // capabilities are those of this program's shim, with what a shim without one
@@ -93,6 +96,7 @@ var capabilities = []struct {
 	{CleanStart, "gives children the signals, umask and limits that the reconciler had when it started the shim"},
 	{RegularFiles, "opens the program of a child before each start, whatever a link in its place leads to"},
 	{Heartbeat, "is not asked whether it still answers, and is noticed to hang only when the kernel says that it is stopped"},
+	{RealTimeSignals, "cannot send SIGRTMIN+3 and its like: a stop that begins with one waits for its time-out, and then kills"},
 }
 
 func ownCapabilities() []Capability {

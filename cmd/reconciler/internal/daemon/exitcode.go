@@ -16,11 +16,15 @@ const (
 
 // exitCodeOf is how a program ends in place of its one child.
 func exitCodeOf(e *child.Exit) int {
-	switch {
-	case e == nil:
+	if e == nil {
 		return codeUnknown
+	}
+	number, realTime := child.RealTimeSignal(e.Signal)
+	switch {
 	case e.Code != nil:
 		return *e.Code
+	case realTime:
+		return codeSignal + number
 	case unix.SignalNum(e.Signal) > 0:
 		return codeSignal + int(unix.SignalNum(e.Signal))
 	}

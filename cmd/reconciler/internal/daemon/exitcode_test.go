@@ -15,6 +15,7 @@ func TestTheRunEndsAsItsChildDid(t *testing.T) {
 		"well":                {&child.Exit{Kind: child.Succeeded, Code: &zero}, 0},
 		"with a code":         {&child.Exit{Kind: child.FailedExit, Code: &seven}, 7},
 		"by a signal":         {&child.Exit{Kind: child.Signaled, Signal: "SIGKILL"}, 137},
+		"by one of real time": {&child.Exit{Kind: child.Signaled, Signal: "SIGRTMIN+3"}, 165},
 		"unseen":              {&child.Exit{Kind: child.LostExit}, 1},
 		"without a start":     {&child.Exit{Kind: child.StartFailure}, 1},
 		"without any attempt": {nil, 1},

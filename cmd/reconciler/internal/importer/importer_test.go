@@ -216,3 +216,13 @@ func TestNothingIsOverwritten(t *testing.T) {
 		t.Error("api.yaml was written; want nothing where one file exists")
 	}
 }
+
+func TestSignalsAreNamedAsManifestsNameThem(t *testing.T) {
+	for written, want := range map[string]string{
+		"term": "SIGTERM", "SIGQUIT": "SIGQUIT", "15": "SIGTERM", "RTMIN+3": "SIGRTMIN+3", "sigrtmax-1": "SIGRTMAX-1", "37": "SIGRTMIN+3",
+	} {
+		if got := signalName(written); got != want {
+			t.Errorf("signalName(%q) = %q, want %q", written, got, want)
+		}
+	}
+}

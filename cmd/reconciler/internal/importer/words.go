@@ -3,9 +3,12 @@ package importer
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kballard/go-shellquote"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 // words splits a command as a shell does, for programs that run without a shell.
@@ -75,6 +78,9 @@ func signalName(s string) string {
 	s = strings.ToUpper(strings.TrimSpace(s))
 	if name, ok := signalNumbers[s]; ok {
 		return name
+	}
+	if number, err := strconv.Atoi(s); err == nil && child.RealTimeName(number) != "" {
+		return child.RealTimeName(number)
 	}
 	if s == "" || strings.HasPrefix(s, "SIG") {
 		return s
