@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/reconciler-dev/reconciler/pkg/desired"
@@ -17,6 +18,8 @@ import (
 type board struct {
 	wake    chan struct{}
 	adopted chan struct{}
+
+	lockGone atomic.Bool
 
 	mu    sync.Mutex
 	byID  map[child.ID]*child.Snapshot
@@ -36,6 +39,7 @@ func newBoard() *board {
 func (b *board) options() Options {
 	return Options{
 		Children: b, Subscription: b, Adopted: b.adopted,
+		Owned: func() bool { return !b.lockGone.Load() },
 		Desired: func() *desired.Set {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -122,6 +126,8 @@ type memory struct {
 	fail  error // of every write
 	lost  bool
 	tries int
+
+	reopened int
 }
 
 func newMemory() *memory { return &memory{begun: time.Now(), files: map[string][]byte{}} }
@@ -191,6 +197,7 @@ func (m *memory) Reopen() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lost = false
+	m.reopened++
 	return nil
 }
 

@@ -18,6 +18,7 @@ const (
 	heartbeat  = 10 * time.Second       // between two writes of reconciler.json when nothing changes
 	validFor   = 3 * heartbeat          // two heartbeats may come late or be lost
 	wholeLook  = time.Minute            // between two comparisons with what stands in the directory
+	glance     = time.Second            // between two looks whether the directory is ours, and at some of its files
 	retryFirst = 100 * time.Millisecond
 	retryMax   = 30 * time.Second
 )
@@ -66,6 +67,10 @@ type Options struct {
 	// NewWriter. Nothing is written there while it fails. Nil: the directory is made.
 	Prepare func() error
 
+	// Owned says whether the directory is still taken for this process, as Prepare does
+	// it: somebody may have removed its lock alone. Nil: it is.
+	Owned func() bool
+
 	// Group is the number of the group that may read the files, which are then
 	// complete and closed to others. Nil: everybody may read them, and they come
 	// without captured output, see Withhold.
@@ -88,6 +93,8 @@ type Writer struct {
 	summary summary
 	trouble trouble
 	timer   *time.Timer
+	unread  []child.ID // whose files are compared next, see compareSome
+	share   int        // of them, at each glance
 }
 
 // file is what is known of one status file.
@@ -137,8 +144,9 @@ func (w *Writer) Run(ctx context.Context) error {
 	defer w.o.Subscription.Close()
 	w.timer = time.NewTimer(0)
 	defer w.timer.Stop()
-	beat, look := time.NewTicker(heartbeat), time.NewTicker(wholeLook)
+	beat, look, glances := time.NewTicker(heartbeat), time.NewTicker(wholeLook), time.NewTicker(glance)
 	defer beat.Stop()
+	defer glances.Stop()
 	defer look.Stop()
 	adopted := w.o.Adopted
 	for kicked := false; ; {
@@ -155,6 +163,9 @@ func (w *Writer) Run(ctx context.Context) error {
 		case <-beat.C:
 			w.summary.stale = true
 			w.reopenIfGone(time.Now())
+		case <-glances.C:
+			w.reopenIfGone(time.Now())
+			w.compareSome(time.Now())
 		case <-look.C:
 			w.compareIfIntact(time.Now())
 		case <-adopted:

@@ -418,9 +418,9 @@ func TestADirectoryThatWasTakenAwayIsWrittenAnew(t *testing.T) {
 		f.wantNotes(t, "0s write web.json")
 
 		f.memory.set(func(m *memory) { m.lost, m.files = true, map[string][]byte{} })
-		time.Sleep(heartbeat)
+		time.Sleep(glance)
 
-		f.wantNotes(t, "10s write web.json")
+		f.wantNotes(t, "1s write web.json")
 		f.runtimeFile(t)
 	})
 }
@@ -433,7 +433,52 @@ func TestAFileThatSomebodyTookAwayComesBack(t *testing.T) {
 		f.memory.set(func(m *memory) { delete(m.files, "web.json") })
 		time.Sleep(wholeLook)
 
-		f.wantNotes(t, "1m0s write web.json")
+		f.wantNotes(t, "1s write web.json")
+	})
+}
+
+func TestEveryFileThatSomebodyOverwroteIsMendedWithinAMinute(t *testing.T) {
+	inWriter(t, nil, func(t *testing.T, f *fixture) {
+		const n = 150
+		var want []string
+		for i := range n {
+			f.put(inPhase(child.ID(fmt.Sprintf("web%d", i)), child.Running, 0))
+		}
+		synctest.Wait()
+		f.memory.taken()
+
+		f.memory.set(func(m *memory) {
+			for name := range m.files {
+				if name != runtimeFile {
+					m.files[name] = []byte("{}")
+					want = append(want, name)
+				}
+			}
+		})
+		time.Sleep(wholeLook)
+
+		if notes := f.memory.taken(); len(notes) != n || len(want) != n {
+			t.Errorf("%d files were written anew within a minute; want all %d", len(notes), n)
+		}
+		time.Sleep(wholeLook)
+		f.wantNotes(t)
+	})
+}
+
+func TestADirectoryWhoseLockIsGoneIsTakenAnew(t *testing.T) {
+	inWriter(t, nil, func(t *testing.T, f *fixture) {
+		f.put(inPhase("web", child.Running, 0))
+		synctest.Wait()
+
+		f.lockGone.Store(true)
+		f.memory.set(func(m *memory) { m.reopened = 0 })
+		time.Sleep(glance)
+
+		f.memory.set(func(m *memory) {
+			if m.reopened == 0 {
+				t.Error("the directory was not taken anew within a second")
+			}
+		})
 	})
 }
 

@@ -12,11 +12,11 @@ import (
 // no number of clients that say nothing keeps out one that does. If all of them are
 // being served, the new one is told so at its first request.
 type conns struct {
-	net.Listener
 	limit    int
 	identify func(net.Conn) (peer, error)
 
 	mu  sync.Mutex
+	at  net.Listener // see moveTo
 	all map[*conn]struct{}
 	out sync.WaitGroup // connections that are not closed
 }
@@ -36,13 +36,17 @@ type conn struct {
 }
 
 func newConns(l net.Listener, limit int) *conns {
-	return &conns{Listener: l, limit: limit, identify: identify, all: map[*conn]struct{}{}}
+	return &conns{at: l, limit: limit, identify: identify, all: map[*conn]struct{}{}}
 }
 
 // Accept returns the next connection that there is room for.
 func (c *conns) Accept() (net.Conn, error) {
 	for {
-		raw, err := c.Listener.Accept()
+		at := c.listener()
+		raw, err := at.Accept()
+		if err != nil && at != c.listener() {
+			continue // it is accepted elsewhere now
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -52,6 +56,28 @@ func (c *conns) Accept() (net.Conn, error) {
 		_ = raw.Close()
 	}
 }
+
+func (c *conns) listener() net.Listener {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// moveTo accepts from another listener from now on, and closes the one before. The
+// connections stay.
+func (c *conns) moveTo(l net.Listener) {
+	c.mu.Lock()
+	before := c.at
+	c.at = l
+	c.mu.Unlock()
+	_ = before.Close()
+}
+
+// Close ends accepting.
+func (c *conns) Close() error { return c.listener().Close() }
+
+// Addr is the address of the listener.
+func (c *conns) Addr() net.Addr { return c.listener().Addr() }
 
 // admit makes room for a connection; nil if there is none. Of those that only hear
 // that there are too many there may be as many again.

@@ -102,6 +102,7 @@ type Server struct {
 	rates    *rates
 	answers  *answerBook
 	socket   *socket
+	lost     string // why the socket is not in its place, as it was told last
 	conns    *conns
 	http     *http.Server
 	streams  context.Context // ends when the server is told to
@@ -158,14 +159,22 @@ func (s *Server) Close() error {
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.conns) }()
-	select {
-	case err := <-served:
-		if !errors.Is(err, http.ErrServerClosed) {
-			s.o.Log.Error(err, "the control socket is out of order until the next start")
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for over := false; !over; {
+		select {
+		case err := <-served:
+			if !errors.Is(err, http.ErrServerClosed) {
+				s.o.Log.Error(err, "the control socket is out of order until the next start")
+			}
+			<-ctx.Done()
+			served <- err
+			over = true
+		case <-look.C:
+			s.bindAgain()
+		case <-ctx.Done():
+			over = true
 		}
-		<-ctx.Done()
-		served <- err
-	case <-ctx.Done():
 	}
 	s.end()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.leave)

@@ -138,3 +138,33 @@ func groupID(name string) (int, error) {
 	}
 	return int(gid), nil
 }
+
+// lookEvery is how often the socket is looked at. A second is soon enough for people,
+// and costs one lstat(2).
+const lookEvery = time.Second
+
+// stands reports whether the socket that we made is in its place.
+func (s *socket) stands() bool {
+	now, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(now, s.own)
+}
+
+// bindAgain makes the socket again that somebody took away or replaced. What stands in
+// its place and may not go stays, and that is told once.
+func (s *Server) bindAgain() {
+	if s.socket.stands() {
+		s.lost = ""
+		return
+	}
+	again, err := bind(s.o.Socket, s.access.group)
+	if err != nil {
+		if s.lost != err.Error() {
+			s.lost = err.Error()
+			s.o.Log.Error(err, "the control socket was taken away and cannot be made again yet")
+		}
+		return
+	}
+	s.conns.moveTo(again.listener)
+	s.socket, s.lost = again, ""
+	s.o.Log.Info("the control socket was taken away; it is made again", "file", s.o.Socket)
+}

@@ -201,7 +201,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 		return nil, err
 	}
 	d.writer, err = status.NewWriter(d.dirs.Status, status.Options{
-		Group: group, Prepare: d.status.retake,
+		Group: group, Prepare: d.status.retake, Owned: d.status.owned,
 		Children: d.handle, Subscription: d.handle.Subscribe(), Desired: d.source.Current, Info: d.info,
 		Adopted: d.handle.Adopted(), Changes: d.loop.Changes(), Log: d.log.WithName("status"),
 	})

@@ -99,6 +99,10 @@ func (l *statusLock) retake() error {
 	return l.take()
 }
 
+// owned reports whether nothing has happened to the lock. Where none could be taken
+// there is none to lose.
+func (l *statusLock) owned() bool { return l.file == nil || l.stands() }
+
 // stands reports whether the file that we have locked is the one in the directory.
 func (l *statusLock) stands() bool {
 	if l.file == nil {
