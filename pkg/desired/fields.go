@@ -141,7 +141,7 @@ type readiness struct {
 	Deadline         *child.Seconds `json:"deadline_secs" jsonschema:"minimum=0.01" about:"Not ready by then: the attempt failed. None by default."`
 	handlers
 	Notify   *bool   `json:"notify" about:"Wait for READY=1."`
-	LogMatch *string `json:"log_match" jsonschema:"minLength=1,maxLength=4096,format=regex" about:"A regular expression that a line of its output must match."`
+	LogMatch *string `json:"log_match" jsonschema:"minLength=1,maxLength=4096,format=regex" about:"A regular expression that a line of its output must match; a line without an end, such as a prompt, counts once nothing has followed it for half a second."`
 }
 
 type resourceLimits struct {

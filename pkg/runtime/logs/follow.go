@@ -14,8 +14,8 @@ import (
 	"github.com/reconciler-dev/reconciler/internal/regular"
 )
 
-// pollEvery is how often an idle follower looks. Such a look is three stats.
-const pollEvery = 100 * time.Millisecond
+// PollEvery is how often an idle follower looks. Such a look is three stats.
+const PollEvery = 100 * time.Millisecond
 
 // ErrNoPrevious says that the log knows of no attempt before the newest one.
 var ErrNoPrevious = errors.New("there is no previous attempt on record")
@@ -38,6 +38,10 @@ type Options struct {
 	// Missed is called, if set, with the number of bytes that are on record but
 	// were rotated away before they could be read.
 	Missed func(bytes int64)
+
+	// Idle is called, if set, with Follow, each time that there is nothing new: at most
+	// once each PollEvery. Its error ends the reading.
+	Idle func() error
 }
 
 // Follow writes the output in dir to w, byte for byte, across rotated files. It
@@ -92,7 +96,7 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		}
 		if !more {
-			if err := pause(ctx); err != nil {
+			if err := f.idle(ctx); err != nil {
 				return err
 			}
 		}
@@ -265,8 +269,17 @@ func (f *follower) leave() {
 	f.file = nil
 }
 
+func (f *follower) idle(ctx context.Context) error {
+	if f.options.Idle != nil {
+		if err := f.options.Idle(); err != nil {
+			return err
+		}
+	}
+	return pause(ctx)
+}
+
 func pause(ctx context.Context) error {
-	t := time.NewTimer(pollEvery)
+	t := time.NewTimer(PollEvery)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

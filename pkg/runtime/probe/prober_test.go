@@ -182,7 +182,7 @@ func TestALineOfTheOwnAttemptIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAPatternIsMatchedAgainstWholeLinesOnly(t *testing.T) {
+func TestAPatternIsMatchedAgainstWholeLines(t *testing.T) {
 	p := New(Config{})
 	re, err := p.regexp(`^port 80$`)
 	if err != nil {
@@ -196,5 +196,54 @@ func TestAPatternIsMatchedAgainstWholeLinesOnly(t *testing.T) {
 
 	if first != nil || second != nil || third != errMatched {
 		t.Errorf("matched: %v, %v, %v; want the last only", first, second, third)
+	}
+}
+
+func TestALineWithoutAnEndCountsOnceNothingFollows(t *testing.T) {
+	p := New(Config{})
+	re, err := p.regexp(`ready> $`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &lineMatcher{pattern: re}
+	looks := func(n int) error {
+		for range n {
+			if err := m.idle(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+
+	_, written := m.Write([]byte("starting\nserver ready> "))
+	early := looks(quietLooks - 1)
+	_, more := m.Write([]byte("not yet, but server ready> "))
+	afterMore := looks(quietLooks - 1)
+	last := looks(1)
+
+	if written != nil || early != nil || more != nil || afterMore != nil {
+		t.Errorf("matched while it was printed: %v, %v, %v, %v", written, early, more, afterMore)
+	}
+	if last != errMatched {
+		t.Errorf("after %d quiet looks: %v, want a match", quietLooks, last)
+	}
+}
+
+func TestAPromptMakesAChildReady(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"marks.jsonl": `{"at":0,"incarnation":1,"generation":0,"attempt":1,"started_at":"2026-01-01T00:00:00Z"}` + "\n",
+		"current":     "starting\nserver ready> ",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := started(t, Config{LogDir: func(child.ID) string { return dir }})
+
+	p.Probe(readiness("a", 1, child.Probe{LogMatch: `^server ready> $`}, 10))
+
+	if r := result(t, p); r.Key.ID != "a" || !r.OK {
+		t.Errorf("result %+v; want a match", r)
 	}
 }
