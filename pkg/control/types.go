@@ -35,6 +35,10 @@ type Health struct {
 	ShimLacks    []string     `json:"shim_lacks,omitempty"`  // what one of an older version does instead of what this one relies on
 	RecordsError string       `json:"records_error"`         // why the last change could not be recorded; empty: it was
 	Unwell       []child.ID   `json:"unwell"`                // critical children that cannot run
+
+	// Stalls say why the manifests are not followed to the letter: the held removals
+	// above all. That is no illness.
+	Stalls []desired.Stall `json:"stalls,omitempty"`
 }
 
 // Children is the answer of GET /v1/children: sorted by ID, folders included.

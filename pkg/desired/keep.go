@@ -18,12 +18,13 @@ const (
 	isHiddenNow                // a folder cannot be read
 	isBroken                   // its document cannot be taken as it is
 	isAwaited                  // it may come back at any moment
+	isDropped                  // likewise, and its file was written in place
 )
 
 // keep keeps what no document declares now, where that may be a mistake. It
 // returns the other children, sorted: they vanished. A child that is protected is
-// not among them: it is not removed with its manifest, so nobody need ask.
-func (m *merger) keep() (gone []child.ID) {
+// among the spared: it is not removed with its manifest, so nobody need ask.
+func (m *merger) keep() (gone, spared []child.ID) {
 	for i := range m.last.Entries {
 		e := &m.last.Entries[i]
 		if _, declared := m.placed.claims[e.ID]; declared {
@@ -35,30 +36,39 @@ func (m *merger) keep() (gone []child.ID) {
 		why, problems := m.reason(e)
 		if m.last.held[e.ID] {
 			m.next.held[e.ID] = !m.policy.Confirmed[e.ID]
-			if why == isAwaited {
+			if why == isAwaited || why == isDropped {
 				why = isGone // it is asked for already
 			}
 		}
-		switch why {
-		case isGone:
-			if e.Spec.Kind != child.Supervisor && !e.Spec.Protect {
-				gone = append(gone, e.ID)
-			}
+		held := ""
+		switch {
+		case why == isGone && e.Spec.Kind == child.Supervisor:
 			continue
-		case isHiddenNow:
+		case why == isGone && e.Spec.Protect:
+			spared = append(spared, e.ID)
+			continue
+		case why == isGone:
+			gone = append(gone, e.ID)
+			continue
+		case why == isHiddenNow:
 			m.hidden = append(m.hidden, e.ID)
+		case why == isDropped && !e.Spec.Protect:
+			m.dropped, held = append(m.dropped, e.ID), StallDropped
 		}
-		m.stay(e.ID, problems)
+		m.hold(e.ID, problems, held)
 	}
-	return gone
+	return gone, spared
 }
 
 // stay puts into force again what was.
-func (m *merger) stay(id child.ID, problems []Problem) {
+func (m *merger) stay(id child.ID, problems []Problem) { m.hold(id, problems, "") }
+
+// hold puts into force again what was, and says which stall is the reason.
+func (m *merger) hold(id child.ID, problems []Problem, stall string) {
 	e := m.before[id]
-	if e.made != nil || !slices.Equal(e.Problems, problems) {
+	if e.made != nil || e.Held != stall || !slices.Equal(e.Problems, problems) {
 		e = &item{Entry: e.Entry}
-		e.Problems = problems
+		e.Problems, e.Held = problems, stall
 	}
 	if e.Spec.Kind == child.Supervisor {
 		m.kept[id] = e
@@ -88,10 +98,10 @@ func (m *merger) reason(e *Entry) (because, []Problem) {
 	if x != nil && x.waiting.IsZero() && len(m.placed.broken[x.path]) > 0 {
 		return isBroken, m.placed.broken[x.path]
 	}
-	if !m.policy.Confirmed[e.ID] && m.mayComeBack(e, f, x) {
-		return isAwaited, nil
+	if m.policy.Confirmed[e.ID] {
+		return isGone, nil
 	}
-	return isGone, nil
+	return m.mayComeBack(e.ID, f, x), nil
 }
 
 // wants reports whether those who dispute an ID want to be what e is: a child or a
@@ -125,34 +135,31 @@ func (m *merger) closedAround(home string) []Problem {
 	return nil
 }
 
-// mayComeBack reports whether a manifest that is gone from f must be waited for,
-// and remembers to look again. x is the file that declared it, if it is still there.
-func (m *merger) mayComeBack(e *Entry, f *folder, x *file) bool {
+// mayComeBack says whether a manifest that is gone from f must be waited for, and
+// remembers to look again. x is the file that declared it, if it is still there.
+func (m *merger) mayComeBack(id child.ID, f *folder, x *file) because {
 	t, now := m.policy.Timing, m.policy.Now
 	if t.Vanished <= 0 {
-		return false
+		return isGone
 	}
-	since, known := m.last.missing[e.ID]
+	since, known := m.last.missing[id]
 	if !known {
 		since = now
 	}
-	quiet, dropped := m.backBy(since, f), false
+	quiet, why := m.backBy(since, f), isAwaited
 	switch {
 	case x == nil:
 	case !x.waiting.IsZero(): // what it declares is not known yet
 		quiet = x.again
 	case x.inPlace && x.closed.Add(t.Dropped).After(quiet):
-		quiet, dropped = x.closed.Add(t.Dropped), true
+		quiet, why = x.closed.Add(t.Dropped), isDropped
 	}
 	if !now.Before(quiet) {
-		return false
+		return isGone
 	}
-	if dropped && !e.Spec.Protect {
-		m.dropped = append(m.dropped, e.ID)
-	}
-	m.next.missing[e.ID] = since
+	m.next.missing[id] = since
 	m.next.again = earlier(m.next.again, quiet)
-	return true
+	return why
 }
 
 // backBy is until when a manifest that is gone from f since then may come back

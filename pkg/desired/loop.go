@@ -223,7 +223,7 @@ func sameSet(a, b *Set) bool {
 }
 
 func sameEntry(a, b Entry) bool {
-	return a.ID == b.ID && a.Spec == b.Spec && a.Origin == b.Origin && slices.Equal(a.Problems, b.Problems)
+	return a.ID == b.ID && a.Spec == b.Spec && a.Origin == b.Origin && a.Held == b.Held && slices.Equal(a.Problems, b.Problems)
 }
 
 func compareEntries(a, b Entry) int { return strings.Compare(string(a.ID), string(b.ID)) }

@@ -154,6 +154,22 @@ func (b *bubble) want(when string, want ...child.ID) {
 	}
 }
 
+// stalls are the reasons of the stalls now, and whom each holds.
+func (b *bubble) stalls() string {
+	var all []string
+	for _, s := range b.Current().Stalls {
+		all = append(all, strings.TrimSpace(s.Reason+" "+names(s.Held, 10)))
+	}
+	return strings.Join(all, "; ")
+}
+
+func (b *bubble) wantStalls(when, want string) {
+	b.Helper()
+	if got := b.stalls(); got != want {
+		b.Errorf("%s: stalls %q, want %q", when, got, want)
+	}
+}
+
 func (b *bubble) command(id child.ID) string {
 	e, _ := b.Current().Get(id)
 	if e.Spec == nil {
@@ -406,6 +422,37 @@ func TestEmptiedDirectoryThatIsRefilledSlowlyLosesNothing(t *testing.T) {
 		if len(b.Current().Stalls) > 0 {
 			t.Errorf("stalls = %v, want none", b.Current().Stalls)
 		}
+	})
+}
+
+func TestALostRootThatComesBackEmptyIsToldAllTheTime(t *testing.T) {
+	files := map[string]string{"a.yaml": "name: a", "b.yaml": "name: b", "c.yaml": "name: c"}
+	inBubble(t, Options{}, files, func(b *bubble) {
+		b.remove(".")
+		b.errs <- fsnotify.ErrEventOverflow
+		b.pass(time.Second)
+		b.wantStalls("without a root", StallEmptySource+" a, b, c, root")
+		if err := os.Mkdir(b.dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b.errs <- fsnotify.ErrEventOverflow
+		for range 30 {
+			b.pass(100 * time.Millisecond)
+			b.wantStalls("with an empty root", StallEmptySource+" a, b, c")
+		}
+		write(b.T, b.dir, "a.yaml", files["a.yaml"])
+		b.errs <- fsnotify.ErrEventOverflow
+		b.pass(100 * time.Millisecond)
+		b.wantStalls("when the first is back", StallEmptySource+" b, c")
+		if e, _ := b.Current().Get("b"); e.Held != StallEmptySource {
+			t.Errorf("b is held by %q, want EmptySource", e.Held)
+		}
+
+		b.ConfirmRemovals()
+		b.pass(time.Millisecond)
+
+		b.want("once the others are confirmed", "a")
+		b.wantStalls("once the others are confirmed", "")
 	})
 }
 

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -428,6 +429,47 @@ func TestProtectedChildrenAskNobody(t *testing.T) {
 
 	if len(got.Stalls) != 0 || len(got.Entries) != 0 {
 		t.Errorf("stalls %v, entries %v; want none: the runtime keeps protected children", got.Stalls, ids(got))
+	}
+}
+
+func TestAnEmptyLookKeepsTheLastTwoAlsoIfOneIsProtected(t *testing.T) {
+	files := map[string]string{"a.yaml": "name: a\nprotect: true", "b.yaml": "name: b"}
+	set := firstLook(t, files)
+	for range 3 { // once told, it must not be forgotten
+		set = Merge(set, seenOf(nil), Policy{})
+		if got := leaves(set); !slices.Equal(got, []child.ID{"a", "b"}) || len(set.Stalls) != 1 || set.Stalls[0].Reason != StallEmptySource {
+			t.Fatalf("children %v, stalls %v; want both, and EmptySource", got, set.Stalls)
+		}
+	}
+
+	confirmed := Merge(set, seenOf(nil), Policy{Confirmed: map[child.ID]bool{"a": true, "b": true}})
+
+	if got := leaves(confirmed); len(got) != 0 || len(confirmed.Stalls) != 0 {
+		t.Errorf("once confirmed: children %v, stalls %v; want none", got, confirmed.Stalls)
+	}
+}
+
+func TestWhoStaysWithoutAManifestSaysWhy(t *testing.T) {
+	files := many(10)
+	names := sortedNames(files)
+	set := firstLook(t, files)
+
+	held := Merge(set, seenOf(less(files, names[:6]...)), Policy{})
+	back := Merge(held, seenOf(files), Policy{})
+
+	for _, e := range held.Entries {
+		want := ""
+		if slices.Contains(names[:6], string(e.ID)+".yaml") {
+			want = StallTooManyRemovals
+		}
+		if e.Held != want {
+			t.Errorf("%s is held by %q, want %q", e.ID, e.Held, want)
+		}
+	}
+	for _, e := range back.Entries {
+		if e.Held != "" {
+			t.Errorf("%s is back and still held by %q", e.ID, e.Held)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,23 +64,48 @@ func (m MaxRemovals) exceeded(vanished, vanishedRunning, running int) bool {
 }
 
 // ask keeps those of the vanished children that must not go without a question,
-// and says why; nil if all may go. They are sorted. What was held once is held until it is back or confirmed: otherwise the
-// return of some would remove the rest.
-func (m *merger) ask(vanished []child.ID) *Stall {
-	stall := m.question(vanished)
+// and says why; nil if all may go. Both lists are sorted; those that are spared go
+// with their manifests only if the source is not empty. What was held once is held
+// until it is back or confirmed: otherwise the return of some would remove the rest.
+func (m *merger) ask(vanished, spared []child.ID) *Stall {
+	stall := m.question(vanished, spared)
 	m.next.refilling = m.last.refilling && len(m.next.missing) > 0
 	if stall == nil {
-		return nil
+		return m.tellRefill()
 	}
 	for _, id := range stall.Held {
-		m.stay(id, nil)
+		m.hold(id, nil, stall.Reason)
 		m.next.held[id] = stall.Reason == StallTooManyRemovals
 	}
 	m.next.refilling = m.next.refilling || stall.Reason == StallEmptySource
 	return stall
 }
 
-func (m *merger) question(vanished []child.ID) *Stall {
+// tellRefill says which children are not back yet in a source that was empty; nil if
+// none is missed.
+func (m *merger) tellRefill() *Stall {
+	if !m.next.refilling {
+		return nil
+	}
+	stall := Stall{Reason: StallEmptySource}
+	for id := range m.next.missing {
+		if e := m.entries[id]; e != nil && !e.Spec.Protect {
+			stall.Held = append(stall.Held, id)
+		}
+	}
+	if len(stall.Held) == 0 {
+		return nil
+	}
+	slices.Sort(stall.Held)
+	for _, id := range stall.Held {
+		m.hold(id, m.entries[id].Problems, stall.Reason)
+	}
+	stall.Message = fmt.Sprintf("the manifests directory was empty, and not all is back yet; kept until nothing has come for %v: %s (at once: reconciler reconcile --confirm-removals)",
+		m.policy.Timing.Longest, names(stall.Held, 10))
+	return &stall
+}
+
+func (m *merger) question(vanished, spared []child.ID) *Stall {
 	if len(vanished) == 0 {
 		return nil
 	}
@@ -94,9 +120,10 @@ func (m *merger) question(vanished []child.ID) *Stall {
 	switch {
 	case len(asked) == 0:
 		return nil
-	case empty && len(vanished) > 1 && !m.policy.AllowEmpty:
-		return &Stall{Reason: StallEmptySource, Held: asked, Message: fmt.Sprintf(
-			"the last %d manifests are gone at once; nothing is removed (if that is meant: reconciler reconcile --confirm-removals, or run with --allow-empty)", len(asked))}
+	case empty && len(vanished)+len(spared) > 1 && !m.policy.AllowEmpty:
+		held = slices.Sorted(slices.Values(append(asked, spared...)))
+		return &Stall{Reason: StallEmptySource, Held: held, Message: fmt.Sprintf(
+			"the last %d manifests are gone at once; nothing is removed (if that is meant: reconciler reconcile --confirm-removals, or run with --allow-empty)", len(held))}
 	case m.policy.MaxRemovals.exceeded(len(asked), vanishedRunning, running):
 		held = asked
 	default:

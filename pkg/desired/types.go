@@ -63,6 +63,10 @@ type Entry struct {
 	// Problems are those of the file that should declare this child. They are
 	// not empty when Spec is the last valid one and the file is broken now.
 	Problems []Problem
+
+	// Held is the reason of the stall because of which this child stays although no
+	// manifest declares it any more; "": one does, or it stays for another reason.
+	Held string
 }
 
 // Stall says why the desired state is not followed to the letter now.

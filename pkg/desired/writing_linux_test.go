@@ -3,7 +3,6 @@ package desired
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -64,22 +63,6 @@ func TestNobodyWaitsForAWriterWhoStays(t *testing.T) {
 
 	if !early || late {
 		t.Errorf("unsettled after 4 s: %v, after 6 s: %v; want true, then false", early, late)
-	}
-}
-
-// stalls are the reasons of the stalls now, and whom each holds.
-func (b *bubble) stalls() string {
-	var all []string
-	for _, s := range b.Current().Stalls {
-		all = append(all, strings.TrimSpace(s.Reason+" "+names(s.Held, 10)))
-	}
-	return strings.Join(all, "; ")
-}
-
-func (b *bubble) wantStalls(when, want string) {
-	b.Helper()
-	if got := b.stalls(); got != want {
-		b.Errorf("%s: stalls %q, want %q", when, got, want)
 	}
 }
 

@@ -148,5 +148,5 @@ func changedEntries(a, b *desired.Set) iter.Seq[child.ID] {
 }
 
 func sameDeclaration(a, b *desired.Entry) bool {
-	return a.Origin == b.Origin && slices.Equal(a.Problems, b.Problems)
+	return a.Origin == b.Origin && a.Held == b.Held && slices.Equal(a.Problems, b.Problems)
 }

@@ -34,11 +34,18 @@ type Validity struct {
 	Since   time.Time
 }
 
+// ReasonRemovalHeld is the reason of ManifestValid while a child stays although no
+// manifest declares it any more.
+const ReasonRemovalHeld = "RemovalHeld"
+
 // validity judges an entry, nil if there is none. Since is left zero.
 func validity(e *desired.Entry) Validity {
 	switch {
 	case e == nil:
 		return Validity{Status: isUnknown, Reason: "NotDeclared", Message: "no manifest declares this child now"}
+	case e.Held != "":
+		return Validity{Status: isUnknown, Reason: ReasonRemovalHeld, Message: fmt.Sprintf(
+			"no manifest declares it any more, and its removal is held (%s): reconciler reconcile --confirm-removals removes it", e.Held)}
 	case len(e.Problems) > 0:
 		message := e.Problems[0].String()
 		if n := len(e.Problems) - 1; n > 0 {

@@ -89,6 +89,18 @@ func TestStatusFilesLookLikeThis(t *testing.T) {
 	golden(t, "root.json", Encode(root, declared(root)))
 }
 
+func TestAChildWhoseRemovalIsHeldSaysSo(t *testing.T) {
+	s := workerSnapshot()
+	d := declared(s)
+	d.Entry.Held = desired.StallTooManyRemovals
+
+	v := validity(d.Entry)
+
+	if v.Status != isUnknown || v.Reason != ReasonRemovalHeld || !strings.Contains(v.Message, "TooManyRemovals") {
+		t.Errorf("ManifestValid = %+v, want RemovalHeld, and by what", v)
+	}
+}
+
 func TestStatusFileHasTheFieldsOfTheContract(t *testing.T) {
 	s := workerSnapshot()
 	fields := []string{

@@ -37,7 +37,7 @@ func (s *Server) health() control.Health {
 		Healthy: h.Alive && !h.Degraded && (h.Connected || time.Since(h.Lost) < shimPatience),
 		State:   status.State(h.State), PID: os.Getpid(), Version: all.Version, StartedAt: all.StartedAt,
 		LastObserved: h.LastObserved.UTC(), Shim: h.Connected, ShimReason: all.Shim.Reason, ShimLacks: all.Shim.Lacks, RecordsError: h.RecordsError,
-		Unwell: append([]child.ID{}, h.Unwell...),
+		Unwell: append([]child.ID{}, h.Unwell...), Stalls: s.o.Desired().Stalls,
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Server) getPlan(w http.ResponseWriter, r *http.Request) error {
 	return answerJSON(w, http.StatusOK, plan)
 }
 
-// passTime bounds the wait for a pass: two looks of at most two seconds each, and
+// passTime bounds the wait for a pass: two looks of at most three seconds each, and
 // ten thousand commands.
 const passTime = time.Minute
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -24,15 +25,33 @@ func (a *app) warnIfDead(w io.Writer) (*status.Runtime, error) {
 	case err != nil:
 		return nil, err
 	}
-	if notice := a.notice(r); notice != "" {
+	for _, notice := range a.notices(r) {
 		tell(w, "%s", notice)
 	}
 	return r, nil
 }
 
-// notice is what a reader should know of the runtime before believing the rest;
-// "" when all is well.
-func (a *app) notice(r *status.Runtime) string {
+// notices are what a reader should know of the runtime before believing the rest, a
+// sentence each; none when all is well. What is held back comes first.
+func (a *app) notices(r *status.Runtime) []string {
+	if dead := a.lifeless(r); dead != "" {
+		return []string{dead}
+	}
+	var all []string
+	if s, ok := r.Condition(child.ConditionStalled); ok && s.Status == "True" {
+		all = append(all, fmt.Sprintf("The manifests are not followed to the letter (%s): %s", s.Reason, s.Message))
+	}
+	if r.State == status.Alive && !r.Shim.Connected && r.Shim.Reason != "" {
+		all = append(all, "What stands here may be old: "+r.Shim.Reason)
+	}
+	if n := len(r.Problems); n > 0 {
+		all = append(all, fmt.Sprintf("The manifests have %s: see reconciler validate", count(n, "problem")))
+	}
+	return all
+}
+
+// lifeless says that what the files show is not kept up to date any more; "" if it is.
+func (a *app) lifeless(r *status.Runtime) string {
 	now := a.Now()
 	switch {
 	case r.ExitReport != nil:
@@ -41,10 +60,6 @@ func (a *app) notice(r *status.Runtime) string {
 	case !r.Alive(now) || a.refused():
 		return fmt.Sprintf("The reconciler (pid %d) was last seen %s ago and is taken for dead: this is how things were then. Start it with: %s",
 			r.PID, humanDuration(now.Sub(r.ObservedAt)), a.startCommand())
-	case r.State == status.Alive && !r.Shim.Connected && r.Shim.Reason != "":
-		return "What stands here may be old: " + r.Shim.Reason
-	case len(r.Problems) > 0:
-		return fmt.Sprintf("The manifests have %s: see reconciler validate", count(len(r.Problems), "problem"))
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -82,6 +83,9 @@ func illness(h control.Health) []string {
 	var ill []string
 	if h.State != "alive" {
 		ill = append(ill, "the reconciler is "+strings.ReplaceAll(string(h.State), "_", " "))
+	}
+	for _, s := range h.Stalls {
+		ill = append(ill, fmt.Sprintf("the manifests are not followed to the letter (%s): %s", s.Reason, s.Message))
 	}
 	if len(h.Unwell) > 0 {
 		var who []string

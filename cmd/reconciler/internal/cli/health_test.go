@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/desired"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -20,6 +21,8 @@ func TestHealthSaysHowItIsWithTheShim(t *testing.T) {
 			"well; the running shim is of an older version: it cannot fly\n"},
 		{"of one that fits no more", control.Health{Healthy: true, State: "alive", ShimReason: "it speaks protocol 9"},
 			"well; the shim cannot be reached: it speaks protocol 9; children run on\n"},
+		{"with removals that are held", control.Health{Healthy: true, State: "alive", Shim: true, Stalls: []desired.Stall{{Reason: "EmptySource", Message: "all are gone"}}},
+			"well; the manifests are not followed to the letter (EmptySource): all are gone\n"},
 		{"killed just now", control.Health{Healthy: true, State: "alive"}, "well; the shim cannot be reached; children run on\n"},
 	} {
 		var out strings.Builder

@@ -53,6 +53,33 @@ func TestTreeShowsSupervisorsWithTheirRulesAndChildrenWithTheirReason(t *testing
 	}
 }
 
+func TestAHeldRemovalIsTheFirstThingThatIsSaid(t *testing.T) {
+	w := shop(t)
+	w.runtime(func(r *status.Runtime) {
+		r.Problems = make([]desired.Problem, 2)
+		r.Conditions = []child.ConditionState{{Type: child.ConditionStalled, Status: "True", Reason: "TooManyRemovals", Message: "web vanished"}}
+	})
+	w.child("web", func(c *status.Child) {
+		c.Conditions = append(c.Conditions, child.ConditionState{Type: child.ConditionManifestValid, Status: "Unknown", Reason: status.ReasonRemovalHeld, Message: "its removal is held"})
+		c.Phase, c.PID, c.WaitsFor = child.Pending, nil, []string{"payments/worker (ready)"}
+	})
+
+	get, why, tree := w.run("get"), w.run("why", "web"), w.run("tree")
+
+	first := "The manifests are not followed to the letter (TooManyRemovals): web vanished\nThe manifests have 2 problems"
+	for _, got := range []result{get, why, tree} {
+		if !strings.HasPrefix(got.Err, first) {
+			t.Errorf("messages = %q; want them to begin with %q", got.Err, first)
+		}
+	}
+	if !strings.Contains(why.Out, "\n  - its removal is held\n  - it waits for") {
+		t.Errorf("why says %q; want the held removal first", why.Out)
+	}
+	if !strings.Contains(tree.Out, "its removal is held") {
+		t.Errorf("tree says %q; want the held removal beside web", tree.Out)
+	}
+}
+
 func TestTreeIsNestedInJSON(t *testing.T) {
 	w := shop(t)
 

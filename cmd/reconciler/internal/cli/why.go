@@ -10,9 +10,14 @@ import (
 )
 
 // why explains a child's phase, and what else somebody should know of it, a
-// sentence each. A child that runs and is well has none.
+// sentence each: first that it should not be there any more. A child that runs and is
+// well has none.
 func why(c *status.Child, runtime status.State, now time.Time) []string {
-	reasons := whyPhase(c, runtime, now)
+	var reasons []string
+	if v, ok := c.Condition(child.ConditionManifestValid); ok && v.Reason == status.ReasonRemovalHeld {
+		reasons = append(reasons, v.Message)
+	}
+	reasons = append(reasons, whyPhase(c, runtime, now)...)
 	if f := c.Failure; f != nil && !failedUpward(c) {
 		reasons = append(reasons, fmt.Sprintf("%s went wrong: %s", strings.ReplaceAll(f.Phase, "_", " "), f.Reason))
 	}
