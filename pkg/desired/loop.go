@@ -214,7 +214,7 @@ func (l *loop) tell(set *Set) {
 
 // sameSet reports whether two sets look the same from outside.
 func sameSet(a, b *Set) bool {
-	return a.Complete == b.Complete && a.Revision == b.Revision &&
+	return a.Complete == b.Complete && a.Revision == b.Revision && len(a.missing) == len(b.missing) &&
 		slices.EqualFunc(a.Entries, b.Entries, sameEntry) &&
 		slices.Equal(a.Problems, b.Problems) &&
 		slices.EqualFunc(a.Stalls, b.Stalls, func(x, y Stall) bool {

@@ -102,6 +102,30 @@ type Set struct {
 	again     time.Time              // when time alone may change this; zero: never
 }
 
+// Unseen are the children of which this set cannot say what they should be: nobody
+// has looked, what should declare them cannot be read, or their manifest is gone and
+// it is not decided that this counts. nil: there are none.
+func (s *Set) Unseen() map[child.ID]bool {
+	unseen := map[child.ID]bool{}
+	for id := range s.missing {
+		unseen[id] = true
+	}
+	for _, stall := range s.Stalls {
+		for _, id := range stall.Held {
+			unseen[id] = true
+		}
+	}
+	if !s.Complete {
+		for i := range s.Entries {
+			unseen[s.Entries[i].ID] = true
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	return unseen
+}
+
 // Get is the entry of id.
 func (s *Set) Get(id child.ID) (Entry, bool) {
 	lo, hi := 0, len(s.Entries)

@@ -47,6 +47,7 @@ type Supervisor interface {
 	Update(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
 	Replace(context.Context, child.ID, *child.Spec, child.Origin, child.Cause) (runtime.Outcome, error)
 	Remove(context.Context, child.ID, child.Cause) (runtime.Outcome, error)
+	Seen(context.Context, []child.ID) error
 }
 
 // Subscription says which children changed since the last Take;
@@ -84,7 +85,8 @@ type Loop struct {
 
 	// Owned by Run.
 	refused map[child.ID]*refusal
-	passed  time.Time // when the last pass ended
+	passed  time.Time         // when the last pass ended
+	unseen  map[child.ID]bool // see tellSeen; nil before the first pass
 }
 
 // NewLoop makes a loop; it does nothing before Run.
@@ -264,6 +266,9 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 			return false
 		}
 		r.Actions = append(r.Actions, result)
+	}
+	if !l.tellSeen(ctx, want, have, r) {
+		return false
 	}
 	l.passed = time.Now()
 	r.Duration = l.passed.Sub(begun)

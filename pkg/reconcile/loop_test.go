@@ -41,6 +41,7 @@ func (s *fakeSource) put(entries ...desired.Entry) {
 // fakeRuntime carries out every command at once, except those that it is told to
 // refuse, and notes all of them with the second in which they came.
 type fakeRuntime struct {
+	seen    []child.ID
 	begun   time.Time
 	adopted chan struct{}
 	wake    chan struct{}
@@ -127,6 +128,13 @@ func (r *fakeRuntime) Replace(ctx context.Context, id child.ID, s *child.Spec, o
 
 func (r *fakeRuntime) Remove(ctx context.Context, id child.ID, c child.Cause) (runtime.Outcome, error) {
 	return r.take(ctx, Action{Verb: Remove, ID: id}, c)
+}
+
+func (r *fakeRuntime) Seen(_ context.Context, ids []child.ID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, ids...)
+	return nil
 }
 
 func (r *fakeRuntime) take(ctx context.Context, a Action, c child.Cause) (runtime.Outcome, error) {

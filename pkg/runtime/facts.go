@@ -23,6 +23,7 @@ var quiet = map[machine.FactKind]bool{
 
 var messages = map[machine.FactKind]string{
 	machine.ChildAdded:          "child added",
+	machine.ChildUnseen:         "child starts without a look at its manifest",
 	machine.ChildUpdated:        "child updated",
 	machine.ChildRemoved:        "child removed",
 	machine.ChildStarting:       "child starting",

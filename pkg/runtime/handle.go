@@ -134,6 +134,19 @@ func (h *Handle) Leave(ctx context.Context, c child.Cause) (ExitReport, error) {
 	return h.Join(ctx)
 }
 
+// Seen says that children are what they are declared to be now: somebody has looked.
+// Those of an earlier run wait for it before they start, see Config.LookTime.
+func (h *Handle) Seen(ctx context.Context, ids []child.ID) error {
+	select {
+	case h.r.seen <- machine.Seen{IDs: ids}:
+		return nil
+	case <-h.r.ended:
+		return &EndedError{Report: h.r.exitReport()}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Children are the latest snapshots, sorted by ID. They are immutable.
 func (h *Handle) Children() []*child.Snapshot { return h.r.board.all() }
 

@@ -48,6 +48,11 @@ type Config struct {
 	// wait; nil: nobody wants to know.
 	Linked func()
 
+	// LookTime is how long the children of an earlier run wait, before they start, for
+	// somebody to say with Handle.Seen that they are still what is declared; then they
+	// start as they were declared last. 0: they do not wait.
+	LookTime time.Duration
+
 	StartSlots int    // starts under way at the same time
 	Seed       uint64 // of the jitter
 	Log        logr.Logger
@@ -70,6 +75,7 @@ type Runtime struct {
 	inbox  chan request
 
 	filesSeen chan machine.FilesSeen
+	seen      chan machine.Seen
 	adopted   chan struct{}
 	ended     chan struct{}
 	begun     time.Time // with its monotonic reading: the zero of machine.Instant
@@ -118,12 +124,14 @@ func New(cfg Config) (*Runtime, error) {
 		cfg: cfg,
 		tree: machine.Restore(machine.Config{
 			Next:       nextRun,
+			LookTime:   cfg.LookTime,
 			StartSlots: cfg.StartSlots, Seed: cfg.Seed, Run: cfg.Run, ExitOnCritical: cfg.ExitOnCritical,
 		}, 0, now, cfg.Restored),
 		board: newBoard(),
 		inbox: make(chan request, inboxSize),
 
 		filesSeen: make(chan machine.FilesSeen),
+		seen:      make(chan machine.Seen),
 		adopted:   make(chan struct{}),
 		ended:     make(chan struct{}),
 		begun:     now,
@@ -165,6 +173,8 @@ func (r *Runtime) Run(ctx context.Context) (err error) {
 		case ev := <-r.cfg.Prober.Results():
 			r.step(ev)
 		case ev := <-r.filesSeen:
+			r.step(ev)
+		case ev := <-r.seen:
 			r.step(ev)
 		case <-r.alarm.C:
 			r.step(machine.Ticked{})

@@ -135,7 +135,7 @@ func NewExit(e *child.Exit) Exit {
 // rank is the order of the conditions in a file.
 var rank = map[child.ConditionType]int{
 	child.ConditionReady: 1, child.ConditionHealthy: 2, child.ConditionDependenciesReady: 3,
-	child.ConditionManifestValid: 4, child.ConditionCrashLooping: 5, child.ConditionNotEnforced: 6,
+	child.ConditionManifestValid: 4, child.ConditionManifestSeen: 4, child.ConditionCrashLooping: 5, child.ConditionNotEnforced: 6,
 	child.ConditionTreeKill: 7, child.ConditionReconciling: 8, child.ConditionStalled: 9,
 }
 

@@ -25,7 +25,7 @@ func (t *Tree) Check() error {
 	if asked != t.slots.used {
 		return fmt.Errorf("%d start slots are marked as used, %d starts are under way", t.slots.used, asked)
 	}
-	for _, check := range []func() error{t.checkHeap, t.checkDependants, t.checkQueue, t.checkStrays, t.checkHooks, t.checkShutdown, t.checkMembers, t.checkRegroups} {
+	for _, check := range []func() error{t.checkHeap, t.checkDependants, t.checkQueue, t.checkStrays, t.checkHooks, t.checkHookTurns, t.checkShutdown, t.checkMembers, t.checkRegroups} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (t *Tree) adopted(ev Adopted) {
 func (t *Tree) markOver(exits []Exited) {
 	for _, id := range t.ids() {
 		s := t.children[id]
-		s.live.over = s.hasAttempt() && s.live.epoch != t.epoch && s.phase != child.Starting && !s.live.asked
+		s.live.over = s.hasAttempt() && s.live.epoch != t.epoch && s.phase != child.Starting && !s.live.asked && s.hook.role != child.PreStart
 	}
 	for _, e := range exits {
 		if s, ok := t.children[e.Key.ID]; ok && s.key() == e.Key && s.hasAttempt() {
@@ -84,7 +84,7 @@ func (t *Tree) adopt(p Process) {
 // earlier connection. One that nobody wants any more is dealt with when it runs.
 func (t *Tree) adoptStart(key child.Key) {
 	if s := t.hookOf(key); s != nil {
-		s.hook.epoch, s.hook.again = t.epoch, moment{}
+		t.hookAsked(s)
 		t.touch(s)
 		return
 	}
@@ -93,6 +93,9 @@ func (t *Tree) adoptStart(key child.Key) {
 		t.stale(key, "a start of it is under way")
 		t.raiseFence(key)
 		return
+	}
+	if s.hook.role == child.PreStart {
+		t.dropHook(s) // they are over
 	}
 	t.ask(s)
 	s.live.epoch, s.live.retry, s.live.wantsSlot = t.epoch, moment{}, false
@@ -111,9 +114,9 @@ func (t *Tree) account(s *state) {
 		s.live.epoch, s.live.retry, s.live.wantsSlot = t.epoch, moment{}, true
 	case s.phase == child.Starting && (t.shutdown != nil || len(t.straysOf(s.id)) > 0):
 		t.ended(s, nil) // it never ran, and may not start now
-	case s.phase == child.Starting:
-		s.live.epoch = t.epoch
-		t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})
+	case s.phase == child.Starting: // its start was lost on the way: it takes its turn again
+		t.answered(s)
+		s.live.epoch, s.live.wantsSlot = t.epoch, true
 	case s.phase == child.Stopping && s.live.asked:
 		t.ended(s, nil) // its start was lost on the way: it never ran
 	default:

@@ -79,6 +79,7 @@ func (t *Tree) wake(s *state) (Instant, bool) {
 		}
 	}
 	consider(s.rest)
+	consider(s.unseen)
 	consider(s.nextRun)
 	consider(s.hook.deadline)
 	if t.connected {
@@ -130,6 +131,9 @@ func (t *Tree) due(s *state) {
 	}
 	if s.stop != nil && s.stop.deadline.due(t.now) && (t.connected || s.stop.mustEnd) {
 		t.escalate(s)
+	}
+	if s.unseen.due(t.now) {
+		t.lookTooLate(s)
 	}
 	if s.nextRun.due(t.now) {
 		t.runDue(s)

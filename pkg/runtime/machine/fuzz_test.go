@@ -366,7 +366,7 @@ func (w *fuzzWorld) goDown() {
 	w.step(Command{ID: w.id(), Verb: ShutdownTree, Cause: child.Cause{RequestedBy: "fuzz", Reason: "end"}})
 	for i := 0; !w.tree.Done(); i++ {
 		next, ok := w.tree.Next()
-		if !ok || i > 100 { // four children in a row, each with a few stages
+		if !ok || i > 500 { // four children in a row, each with a few stages, and hooks whose turn does not come
 			w.t.Fatalf("the shutdown does not end (Next: %v, after %d ticks): %s", ok, i, w.describe())
 		}
 		w.now = max(w.now, next)

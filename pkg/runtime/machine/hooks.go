@@ -38,8 +38,12 @@ const (
 // hooking is the hook that is under way; its zero value: none.
 type hooking struct {
 	role     child.Role
-	run      int    // its place in the list, from 1
-	deadline moment // until it is killed, then until nobody waits for it. Always set
+	run      int    // the number of its key: how many of its role were begun, from 1
+	next     int    // its place in the list, from 1; the hook after it has the next one
+	queued   bool   // it waits for its turn, see hooks_turn.go
+	asked    bool   // its start is under way and holds a place
+	begun    bool   // its turn came, and its time runs
+	deadline moment // until its turn must come, then until it is killed, then until nobody waits for it. Always set
 	again    moment // when a start that was refused as busy is repeated
 	killed   string // why it was killed; "": it was not
 	seen     bool   // it is known to run
@@ -82,41 +86,22 @@ func hooksOf(spec *child.Spec, role child.Role) [][]string {
 // beginHooks starts the hooks of a role; false: there are none.
 func (t *Tree) beginHooks(s *state, role child.Role) bool {
 	t.dropHook(s)
-	return t.runHook(s, hooking{role: role, run: 1})
+	return t.runHook(s, hooking{role: role, run: 1, next: 1})
 }
 
 // runHook starts one hook; false: the list is at its end.
 func (t *Tree) runHook(s *state, h hooking) bool {
-	if h.run > len(hooksOf(s.spec, h.role)) {
+	if h.next > len(hooksOf(s.spec, h.role)) {
 		return false
 	}
 	if !s.hook.on() {
 		t.hooks++
 	}
-	limit := s.spec.Hooks.Timeout.Duration()
-	if h.role == child.PreStop {
-		limit = min(limit, max(time.Duration(s.stop.deadline.at-t.now), 0))
-	}
-	h.deadline = t.in(limit)
+	h.deadline = t.in(hookTurn)
 	s.hook = h
 	t.askHook(s)
-	t.fact(s, HookStarted, s.hookName())
 	t.save(s)
 	return true
-}
-
-// askHook asks for the hook that is under way, for the first time or again.
-func (t *Tree) askHook(s *state) {
-	list := hooksOf(s.spec, s.hook.role)
-	if s.hook.run > len(list) {
-		t.hookOver(s, "", nil) // a new manifest has it no more
-		return
-	}
-	s.hook.epoch, s.hook.again = t.epoch, moment{}
-	t.emit(Start{
-		Key: s.hookKey(), Attempt: s.attempt, Spec: s.spec,
-		Command: list[s.hook.run-1], Env: s.hookEnvironment(),
-	})
 }
 
 // hookEnvironment is what a hook is told in its environment, as systemd does
@@ -174,8 +159,9 @@ func (t *Tree) hookOf(key child.Key) *state {
 
 // hookRuns takes note that a hook is alive.
 func (t *Tree) hookRuns(s *state) {
+	t.hookAnswered(s)
 	h := &s.hook
-	h.seen, h.epoch, h.again = true, t.epoch, moment{}
+	h.seen, h.begun, h.queued, h.epoch, h.again = true, true, false, t.epoch, moment{}
 	if h.killed != "" {
 		t.signal(s.hookKey(), sigkill)
 	}
@@ -185,8 +171,9 @@ func (t *Tree) hookRuns(s *state) {
 // hookNotStarted is the answer that there is no process. While one of its role
 // that was killed is still there, it is asked for again.
 func (t *Tree) hookNotStarted(s *state, ev StartFailed) {
+	t.hookAnswered(s)
 	if ev.Busy && s.hook.killed == "" {
-		s.hook.again = t.in(firstBusyRetry)
+		s.hook.again, s.hook.queued = t.in(firstBusyRetry), false
 		t.touch(s)
 		return
 	}
@@ -210,12 +197,16 @@ func (t *Tree) hookExited(s *state, ev Exited) {
 
 // hookOver is the end of a hook; why says how it failed, "" if it did not.
 func (t *Tree) hookOver(s *state, why string, tail child.Output) {
+	t.hookAnswered(s)
 	h, name := s.hook, s.hookName()
 	kind := HookSucceeded
 	if why != "" {
 		kind, name = HookFailed, name+": "+why
 	}
 	t.fact(s, kind, name)
+	if h.killed == takenOut {
+		why = ""
+	}
 	if why != "" {
 		s.reportHook(h.role, name)
 	}
@@ -223,7 +214,7 @@ func (t *Tree) hookOver(s *state, why string, tail child.Output) {
 	if h.role == child.PreStart && s.stop != nil {
 		goesOn = false
 	}
-	if goesOn && t.runHook(s, hooking{role: h.role, run: h.run + 1, by: h.by, e: h.e}) {
+	if goesOn && t.runHook(s, hooking{role: h.role, run: h.run + 1, next: h.next + 1, by: h.by, e: h.e}) {
 		return
 	}
 	t.noHook(s)
@@ -253,6 +244,7 @@ func (s *state) reportHook(role child.Role, failed string) {
 
 // noHook says that no hook is under way any more.
 func (t *Tree) noHook(s *state) {
+	t.hookAnswered(s)
 	s.hook = hooking{}
 	t.hooks--
 	t.save(s)
@@ -271,9 +263,11 @@ func (t *Tree) preStarted(s *state, name, why string, tail child.Output) {
 		t.ended(s, nil) // it never ran
 	case why != "":
 		t.failedToStart(s, StartFailed{Key: s.key(), Reason: name, At: t.wall, LogTail: tail})
-	default:
-		s.live.epoch = t.epoch
-		t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})
+	case t.shutdown != nil:
+		t.ended(s, nil)
+	default: // it queues for the start itself
+		s.live.epoch, s.live.wantsSlot = t.epoch, true
+		t.touch(s)
 	}
 }
 
@@ -296,7 +290,7 @@ func (t *Tree) postStarted(s *state, name, why string) {
 
 // beginPostStop starts the hooks after an end; a shutdown waits for them.
 func (t *Tree) beginPostStop(s *state, by *stop, e *child.Exit) bool {
-	if e == nil || !t.runHook(s, hooking{role: child.PostStop, run: 1, by: by, e: e}) {
+	if e == nil || !t.runHook(s, hooking{role: child.PostStop, run: 1, next: 1, by: by, e: e}) {
 		return false
 	}
 	if t.shutdown != nil && s.shutdown.left && !s.shutdown.draining {
@@ -316,8 +310,11 @@ func (t *Tree) beginPreStop(s *state) bool {
 	if len(hooksOf(s.spec, child.PreStop)) == 0 {
 		return false
 	}
-	s.stop.deadline = t.in(s.spec.Shutdown.GracefulTimeout.Duration())
-	s.stop.sent = true // the child may end because of it
+	wait := s.spec.Shutdown.GracefulTimeout.Duration()
+	if t.connected {
+		wait += hookTurn // until its turn comes: then the grace begins
+	}
+	s.stop.deadline = t.in(wait)
 	s.stopState = child.CancelDelivered
 	return t.beginHooks(s, child.PreStop)
 }
@@ -325,7 +322,9 @@ func (t *Tree) beginPreStop(s *state) bool {
 // dropHook kills a hook that nobody waits for any more.
 func (t *Tree) dropHook(s *state) {
 	if s.hook.on() {
-		t.signal(s.hookKey(), sigkill)
+		if s.hook.begun {
+			t.signal(s.hookKey(), sigkill)
+		}
 		t.fact(s, HookFailed, s.hookName()+": it was ended, nobody waits for it any more")
 		t.noHook(s)
 	}
@@ -334,8 +333,13 @@ func (t *Tree) dropHook(s *state) {
 // killHook ends a hook before its time. What waits for its end goes on then.
 func (t *Tree) killHook(s *state, why string) {
 	h := &s.hook
-	if h.on() && h.killed == "" {
-		h.killed, h.again, h.deadline = why, moment{}, t.in(hookWait)
+	switch {
+	case !h.on() || h.killed != "":
+	case !h.begun:
+		h.killed = why
+		t.hookOver(s, why, nil)
+	default:
+		h.killed, h.again, h.queued, h.deadline = why, moment{}, false, t.in(hookWait)
 		t.signal(s.hookKey(), sigkill)
 		t.save(s)
 	}
@@ -346,6 +350,8 @@ func (t *Tree) hookDue(s *state) {
 	h := &s.hook
 	switch {
 	case !h.on():
+	case h.deadline.due(t.now) && !h.begun:
+		t.hookMissed(s)
 	case h.deadline.due(t.now) && h.role == child.PreStop:
 		t.preStopTooLong(s)
 	case h.deadline.due(t.now) && h.killed != "":
@@ -376,6 +382,10 @@ func (t *Tree) accountHook(s *state) {
 	case h.killed != "" || h.seen:
 		t.hookOver(s, "it ended while nobody could see", nil)
 	default:
+		t.hookAnswered(s)
+		if h.role == child.PreStart { // it never began, and may have to wait for a look at its manifest
+			h.begun, h.deadline = false, t.in(hookTurn)
+		}
 		t.askHook(s)
 	}
 }

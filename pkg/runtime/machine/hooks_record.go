@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -13,13 +14,19 @@ type HookRecord struct {
 	Run      int        `json:"run"`
 	Deadline time.Time  `json:"deadline"`
 	Killed   string     `json:"killed,omitempty"` // why
+	Next     int        `json:"next,omitempty"`   // its place in the list, if that is not Run
+	Queued   bool       `json:"queued,omitempty"` // its turn has not come yet
 }
 
 func (s *state) hookRecord() *HookRecord {
 	if !s.hook.on() {
 		return nil
 	}
-	return &HookRecord{Role: s.hook.role, Run: s.hook.run, Deadline: s.hook.deadline.wall, Killed: s.hook.killed}
+	r := &HookRecord{Role: s.hook.role, Run: s.hook.run, Deadline: s.hook.deadline.wall, Killed: s.hook.killed, Queued: !s.hook.begun}
+	if s.hook.next != s.hook.run {
+		r.Next = s.hook.next
+	}
+	return r
 }
 
 // restoreHook brings a hook back, unless the record contradicts itself, and
@@ -34,12 +41,15 @@ func (t *Tree) restoreHook(s *state, r *HookRecord) {
 }
 
 func (t *Tree) restoreHooking(s *state, r *HookRecord) {
-	h := hooking{role: r.Role, run: r.Run, killed: r.Killed, e: s.lastExit()}
+	h := hooking{role: r.Role, run: r.Run, next: cmp.Or(r.Next, r.Run), killed: r.Killed, begun: !r.Queued, e: s.lastExit()}
 	limit := hookWait
 	if s.spec.Hooks != nil {
 		limit = max(limit, s.spec.Hooks.Timeout.Duration())
 	}
 	h.deadline = t.momentOf(r.Deadline, limit)
+	if r.Queued {
+		h.deadline = t.in(hookTurn)
+	}
 	if r.Run > 0 && s.fits(h) {
 		s.hook = h
 		t.hooks++
@@ -50,7 +60,7 @@ func (t *Tree) restoreHooking(s *state, r *HookRecord) {
 func (s *state) fits(h hooking) bool {
 	switch h.role {
 	case child.PreStart:
-		return s.live.asked && s.live.pid == 0 && (s.phase == child.Starting || s.phase == child.Stopping)
+		return !s.live.asked && s.live.pid == 0 && (s.phase == child.Starting || s.phase == child.Stopping)
 	case child.PostStart:
 		return s.phase == child.Running && !s.live.folder
 	case child.PreStop:
@@ -70,6 +80,8 @@ func (t *Tree) checkHook(s *state) error {
 		return fmt.Errorf("%s is under way", s.hookName())
 	case h.run < 1 || !h.deadline.set:
 		return fmt.Errorf("%s has no deadline: %+v", s.hookName(), h)
+	case h.asked && !h.begun || h.queued && h.seen:
+		return fmt.Errorf("%s is begun and is not: %+v", s.hookName(), h)
 	case t.connected && h.epoch != t.epoch:
 		return fmt.Errorf("%s was not accounted for in this connection", s.hookName())
 	}

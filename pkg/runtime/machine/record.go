@@ -100,6 +100,9 @@ func (t *Tree) restore(r Record) *state {
 		lastDelay: r.LastDelay.Duration(), quick: r.Quick,
 		exits: slices.Clip(r.Exits), failure: r.Failure, reloadFailed: r.ReloadFailed, updatedAt: r.UpdatedAt, correlation: r.Correlation,
 	})
+	if t.cfg.LookTime > 0 {
+		s.unseen = t.in(t.cfg.LookTime)
+	}
 	s.pendingSince, s.waited, s.began = r.PendingSince, r.Waited.Duration(), r.Began
 	s.fence = r.Fence
 	if r.Attempt > 0 {
@@ -184,7 +187,8 @@ func (t *Tree) restoreAttempt(s *state, r Record) {
 	s.live.stale = r.Observed != r.Origin.Generation
 	restoreProbes(s, r)
 	s.live.files = r.Files
-	if s.live.pid == 0 && s.phase != child.Running {
+	hooked := r.Hook != nil && r.Hook.Role == child.PreStart // hooks before a start hold no slot
+	if s.live.pid == 0 && s.phase != child.Running && !hooked {
 		t.ask(s)
 	}
 	if s.phase != child.Stopping {

@@ -73,7 +73,7 @@ func (t *Tree) beginShutdown(cause child.Cause, correlation string) {
 // enterShutdown gives a child without an attempt its outcome, and counts others.
 func (t *Tree) enterShutdown(s *state) {
 	t.follow(s)
-	if s.phase == child.Starting && !s.live.asked {
+	if s.betweenTries() {
 		t.beginStop(s, whyShutdown, t.shutdown.stopCause()) // a busy start between two tries ends at once
 	}
 	if !s.hasAttempt() {

@@ -84,6 +84,9 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 	if fields := s.spec.NotEnforced(); len(fields) > 0 {
 		add(child.ConditionNotEnforced, true, "FieldsNotEnforced", notEnforcedMessage(fields))
 	}
+	if s.late {
+		add(child.ConditionManifestSeen, false, "NotLookedAt", t.lateWords())
+	}
 	if s.live.weakKill {
 		add(child.ConditionTreeKill, false, "NoCgroup", "there is no cgroup for it: a stop reaches its process group, not a grandchild that left that")
 	}

@@ -53,6 +53,7 @@ func (t *Tree) obstacles(s *state) (waits []string) {
 	if !t.connected {
 		waits = append(waits, waitsForConnection)
 	}
+	waits = append(waits, s.waitsForLook()...)
 	waits = append(waits, t.hookWaits(s)...)
 	for _, stray := range t.straysOf(s.id) {
 		waits = append(waits, "the end of its earlier attempt "+stray.key.String())
@@ -72,7 +73,8 @@ func (t *Tree) setWaits(s *state, waits []string) {
 	if slices.Equal(waits, s.waits) {
 		return
 	}
-	if len(s.waits) == 0 && s.phase == child.Pending && waits[0] != waitsForSlot && waits[0] != waitsForConnection {
+	fresh := len(s.waits) == 0 || s.isSupervisor() // one that ran as a folder may have waited for a hook
+	if fresh && s.phase == child.Pending && waits[0] != waitsForSlot && waits[0] != waitsForConnection {
 		t.fact(s, ChildPending, "waits for "+strings.Join(waits, ", "))
 	}
 	s.waits = waits
@@ -94,8 +96,8 @@ func (t *Tree) start(s *state) {
 		t.fact(s, ChildStarting, "")
 	}
 	s.live.wantsSlot = false
-	t.ask(s)
-	if !first || !t.beginHooks(s, child.PreStart) {
+	if !first || !t.beginHooks(s, child.PreStart) { // hooks hold no slot
+		t.ask(s)
 		t.emit(Start{Key: s.key(), Attempt: s.attempt, Spec: s.spec})
 	}
 	t.touch(s)

@@ -29,9 +29,13 @@ type state struct {
 	// every other that was ever seen alive under this incarnation.
 	fence child.Generation
 
-	hook hooking
-	live attempt // all zero unless there is one, or the child runs as a folder
-	stop *stop   // set exactly in phase Stopping
+	unseen moment // until when it waits for Seen at the latest; set only after Restore
+	late   bool   // it waited in vain, and there was none since
+
+	hook        hooking
+	inHookQueue bool
+	live        attempt // all zero unless there is one, or the child runs as a folder
+	stop        *stop   // set exactly in phase Stopping
 
 	stopState      child.StopState
 	pendingRestart *child.PendingRestart  // only in phase Stopping, only when active

@@ -82,7 +82,7 @@ func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
 		t.save(s)
 		return
 	}
-	noProcess := s.phase == child.Starting && !s.live.asked // a busy start between two tries
+	noProcess := s.betweenTries()
 	s.stop = &stop{why: why, cause: cause, stage: stopRequested}
 	s.phase, s.live.ready, s.live.readyAt = child.Stopping, false, time.Time{}
 	t.memberStops(s)
@@ -101,6 +101,12 @@ func (t *Tree) beginStop(s *state, why string, cause child.Cause) {
 	case noProcess:
 		t.ended(s, nil)
 	}
+}
+
+// betweenTries reports whether a start that nobody has answered yet is not under
+// way either: it was refused as busy, or waits for a slot after its hooks.
+func (s *state) betweenTries() bool {
+	return s.phase == child.Starting && !s.live.asked && s.hook.role != child.PreStart
 }
 
 // requestStop sends the stop signal of a child; its grace begins, unless it began

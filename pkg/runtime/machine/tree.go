@@ -14,6 +14,10 @@ type Config struct {
 	// one counts as one.
 	StartSlots int
 
+	// HookSlots are the same for the starts of hooks. Less than one counts as many
+	// as StartSlots.
+	HookSlots int
+
 	// Seed makes the jitter of the rests between restarts reproducible. Each
 	// child has a generator of its own, seeded by this and its ID.
 	Seed uint64
@@ -21,6 +25,10 @@ type Config struct {
 	// Next is when a schedule is due after a time; the zero time: never. nil: no
 	// schedule is followed.
 	Next func(*child.Schedule, time.Time) time.Time
+
+	// LookTime is how long restored children wait for Seen before they start as
+	// they were declared last; 0: they do not wait.
+	LookTime time.Duration
 
 	// Run names this life of the runtime in the correlation of facts that belong
 	// to no command and to no attempt. It should be unique over restarts.
@@ -60,6 +68,7 @@ type Tree struct {
 	shutdown    *shutdown
 	left        *child.Cause // set once the tree was told to leave its children
 	hooks       int          // hooks under way
+	hookTurns   hookTurns
 
 	// examine are the children that the step under way changed, or whose
 	// dependencies it changed: they are looked at before it ends.
@@ -71,6 +80,9 @@ type Tree struct {
 // New is an empty tree. It is detached: no effect comes before the first Adopted.
 func New(cfg Config) *Tree {
 	cfg.StartSlots = max(cfg.StartSlots, 1)
+	if cfg.HookSlots < 1 {
+		cfg.HookSlots = cfg.StartSlots
+	}
 	return &Tree{
 		cfg:        cfg,
 		children:   map[child.ID]*state{},
@@ -109,6 +121,8 @@ func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
 		t.notified(ev)
 	case FilesSeen:
 		t.filesSeen(ev)
+	case Seen:
+		t.seen(ev)
 	case Ticked:
 		t.tick()
 	default:
@@ -131,6 +145,8 @@ func (t *Tree) settle() {
 		t.examine = t.examine[:0]
 		if s := t.takeSlot(); s != nil {
 			t.start(s)
+		} else if s := t.takeHook(); s != nil {
+			t.startHook(s)
 		} else if !t.gather() && !t.goDown() {
 			return
 		}

@@ -52,8 +52,10 @@ func (t *Tree) adoptSpec(s *state, c Command) {
 	t.unindex(s)
 	old := s.spec
 	s.spec, s.origin = c.Spec, c.Origin
+	t.isSeen(s)
 	t.index(s)
 	t.reprobe(s, old)
+	t.rehook(s, old)
 	s.reloadFailed, s.live.runLimit = "", moment{}
 	if !reflect.DeepEqual(old.Schedule, s.spec.Schedule) {
 		s.nextRun, s.queuedRun = moment{}, false

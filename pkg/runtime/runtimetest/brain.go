@@ -31,6 +31,9 @@ type brain struct {
 	spins  int  // Ticked in a row that changed neither the time nor the deadline
 	down   bool // a shutdown was asked for
 	hurry  bool
+	wait   time.Duration      // for a look, see look.go
+	unseen map[child.ID]bool  // restored, and not looked at since
+	seen   []child.ID         // looked at; the tree was not told yet
 	before map[child.Key]bool // what was being stopped when it was
 	proofs []proof
 }
@@ -44,8 +47,12 @@ type arrival struct {
 // newBrain restores a tree from what earlier lives recorded.
 func newBrain(s *sim) *brain {
 	b := &brain{s: s, begun: s.now, board: map[child.ID]*child.Snapshot{}, asked: map[machine.CommandID]machine.Verb{}}
-	cfg := machine.Config{StartSlots: startSlots, Seed: s.opt.Seed}
+	cfg := machine.Config{StartSlots: startSlots, Seed: s.opt.Seed, LookTime: s.lookTime()}
+	if b.wait = cfg.LookTime; s.broken(StartUnseen) {
+		cfg.LookTime = 0
+	}
 	b.tree = machine.Restore(cfg, 0, s.wall(), s.restored())
+	b.notLookedAt()
 	for _, id := range b.tree.IDs() {
 		b.publish(id)
 	}
@@ -119,7 +126,7 @@ func (b *brain) tickDue() bool {
 }
 
 func (b *brain) canStep() bool {
-	return len(b.todo) == 0 && !b.tree.Done() && (len(b.events) > 0 || len(b.probed) > 0 || len(b.inbox) > 0 || b.tickDue())
+	return len(b.todo) == 0 && !b.tree.Done() && (len(b.events) > 0 || len(b.seen) > 0 || len(b.probed) > 0 || len(b.inbox) > 0 || b.tickDue())
 }
 
 // turn takes one or several events, in the order of none of the sources, and
@@ -144,6 +151,9 @@ func (b *brain) stepOne() {
 	}
 	if len(b.inbox) > 0 {
 		sources = append(sources, b.stepCommand)
+	}
+	if len(b.seen) > 0 {
+		sources = append(sources, b.stepSeen)
 	}
 	if b.tickDue() {
 		sources = append(sources, b.stepTick)
@@ -173,6 +183,9 @@ func (b *brain) stepCommand() {
 	b.notice(c)
 	b.step(c)
 	b.s.truth.commanded(b.tree, c)
+	if c.Spec != nil {
+		delete(b.unseen, c.Child) // it is what was declared when that was asked for
+	}
 }
 
 // stepTick also sees to it that a deadline is not asked for again and again
@@ -217,6 +230,7 @@ func (b *brain) take() {
 			}
 		case machine.Start:
 			b.s.truth.hooked(e.Key)
+			b.mayStart(e)
 		}
 		if _, ok := e.(machine.Start); ok && b.s.broken(StartFirst) {
 			starts = append(starts, func() { b.act(e) })

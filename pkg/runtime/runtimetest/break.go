@@ -24,6 +24,7 @@ const (
 	ForgetExits                        // the shim forgets an exit once it is sent
 	InventCode                         // the shim makes a code up when nobody saw one
 	ForgetGroups                       // the brain does not record who restarts together
+	StartUnseen                        // the brain starts what it knows of an earlier life without a look at what is declared
 )
 
 func (s *sim) broken(rule Break) bool { return s.opt.Break&rule != 0 }

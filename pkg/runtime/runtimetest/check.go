@@ -20,7 +20,9 @@ type fate struct {
 	recorded  bool // the brain recorded that it ended
 	kind      child.ExitKind
 	overAt    time.Duration
-	mayStop   bool          // a command asked for its end
+	mayStop   bool // a command asked for its end
+	asked     bool
+	askedAt   time.Duration // when the brain first asked for this hook
 	hookAt    time.Duration // when the brain decided to run its pre_stop hook; never: it did not
 	termAt    time.Duration // when the brain last decided to send its stop signal; never: it did not
 	startedAt time.Duration // when the brain recorded its start
@@ -105,6 +107,8 @@ func (t *truth) started(key child.Key) {
 		return
 	case f.recorded:
 		t.s.failf("%s starts after its end was recorded (%s)", key, f.kind)
+	case t.gone[key.ID] >= key.Incarnation && t.overdue(f):
+		// nobody waits for a hook for ever: it is killed as a stray
 	case t.gone[key.ID] >= key.Incarnation:
 		t.s.failf("%s starts after the child was removed", key)
 	}

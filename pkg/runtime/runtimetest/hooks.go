@@ -32,14 +32,28 @@ func (s *sim) randomHooks() *child.Hooks {
 // hooked is called when the brain decides to start something: the grace of a stop
 // begins with its hooks.
 func (t *truth) hooked(key child.Key) {
+	if f := t.of(key); key.Role != child.Main && !f.asked {
+		f.asked, f.askedAt = true, t.s.now
+	}
 	if f := t.of(key.Attempt()); key.Role == child.PreStop {
 		f.hookAt = min(f.hookAt, t.s.now)
 	}
 }
 
+// overdue reports whether a hook was asked for so long ago, through a connection
+// that is lost perhaps, that its child may have given it up.
+func (t *truth) overdue(f *fate) bool {
+	const hookWait = 5 * time.Second
+	return f.key.Role != child.Main && t.s.now >= f.askedAt+hookWait
+}
+
 // failedHook lets an attempt be stopped whose post_start hook failed, be it that
 // nobody could ask for it in time.
 func (t *truth) failedHook(rec machine.Record) {
+	if h := rec.Hook; h != nil && h.Killed != "" { // also where no signal could be sent
+		key := child.Key{ID: rec.ID, Incarnation: rec.Incarnation, Generation: rec.Generation, Role: h.Role, Run: uint64(h.Run)}
+		t.of(key).killed = true
+	}
 	if rec.Stopping != nil && rec.Stopping.UnwellKind == child.FailedExit {
 		t.of(child.Key{ID: rec.ID, Incarnation: rec.Incarnation, Generation: rec.Generation}).mayStop = true
 	}

@@ -15,7 +15,7 @@ type move struct {
 
 // works is how many of the moves are work: they alone happen when the faults
 // have ended, in this order.
-const works = 12
+const works = 13
 
 // moves is never written to.
 var moves = [...]move{
@@ -25,6 +25,7 @@ var moves = [...]move{
 	{weigh(160, func(s *sim) bool { return s.brain != nil && s.brain.canStep() }), func(s *sim) { s.brain.turn(1 + s.rng.IntN(3)) }},
 	{weigh(320, func(s *sim) bool { return s.brain != nil && len(s.brain.todo) > 0 }), func(s *sim) { s.brain.carryOut() }},
 	{weigh(64, func(s *sim) bool { return s.canPlan() }), func(s *sim) { s.operator.reconcile() }},
+	{weigh(32, (*sim).canLook), func(s *sim) { s.operator.look() }},
 	{weigh(160, func(s *sim) bool { return s.shim != nil && len(s.shim.recover) > 0 }), func(s *sim) { s.shim.recoverOne() }},
 	{weigh(160, func(s *sim) bool { return s.shim != nil && s.shim.canServe() }), func(s *sim) { s.shim.serve() }},
 	{weigh(160, (*sim).canHandle), func(s *sim) { s.shim.handleNext() }},

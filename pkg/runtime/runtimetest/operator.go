@@ -55,6 +55,9 @@ func (o *operator) forget() {
 
 // edit changes the desired state somewhere.
 func (o *operator) edit() {
+	if o.s.brain == nil {
+		o.s.count.Edits++
+	}
 	i := o.s.rng.IntN(len(o.ids))
 	id := o.ids[i]
 	if o.desired[id] != nil && o.s.rng.IntN(3) == 0 {

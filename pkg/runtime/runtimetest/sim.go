@@ -46,6 +46,9 @@ type Count struct {
 	SelfShutdowns      int // the top supervisor failed
 	Together           int // starts after which nobody of the folder may be older
 
+	Edits   int // of what is declared while no brain lives
+	Looks   int // children of which a brain was told that they are as declared
+	TooLate int // children that started though nobody had looked
 	Hanging int // starts under way when a new brain was told what lives
 }
 
@@ -56,7 +59,7 @@ func (c Count) Add(d Count) Count {
 		c.Kills + d.Kills, c.Busy + d.Busy, c.Leftovers + d.Leftovers, c.Shutdowns + d.Shutdowns,
 		c.BrainKills + d.BrainKills, c.ShimKills + d.ShimKills, c.Cuts + d.Cuts, c.Adoptions + d.Adoptions, c.Probes + d.Probes, c.Unwell + d.Unwell,
 		c.GroupRestarts + d.GroupRestarts, c.SupervisorFailures + d.SupervisorFailures, c.GroupQuarantines + d.GroupQuarantines,
-		c.SelfShutdowns + d.SelfShutdowns, c.Together + d.Together, c.Hanging + d.Hanging,
+		c.SelfShutdowns + d.SelfShutdowns, c.Together + d.Together, c.Edits + d.Edits, c.Looks + d.Looks, c.TooLate + d.TooLate, c.Hanging + d.Hanging,
 	}
 }
 

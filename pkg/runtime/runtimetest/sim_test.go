@@ -50,6 +50,7 @@ func everythingHappened(t *testing.T, schedules int, c Count) {
 		"busy starts": c.Busy, "leftovers": c.Leftovers, "shutdowns": c.Shutdowns, "adoptions": c.Adoptions,
 		"brains killed": c.BrainKills, "shims killed": c.ShimKills, "connections cut": c.Cuts, "hanging starts": c.Hanging,
 		"group restarts": c.GroupRestarts, "failed supervisors": c.SupervisorFailures, "quarantined groups": c.GroupQuarantines, "failed tops": c.SelfShutdowns, "starts of one for all": c.Together,
+		"edits while no brain lives": c.Edits, "looks": c.Looks, "starts without a look": c.TooLate,
 		"probes": c.Probes, "unwell attempts": c.Unwell,
 	} {
 		if n < schedules/100 {
@@ -177,6 +178,7 @@ func TestEveryBrokenRuleIsNoticed(t *testing.T) {
 		{"the shim watches too late", WatchLate, "does not come to rest"},
 		{"the shim forgets exits before they are acknowledged", ForgetExits, "without its code; it ended with"},
 		{"the brain forgets who restarts together", ForgetGroups, "of the same one_for_all folder"},
+		{"the brain does not wait for a look at what is declared", StartUnseen, "starts before anybody looked"},
 		{"the shim makes up exit codes", InventCode, "an exit that nobody saw is recorded"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

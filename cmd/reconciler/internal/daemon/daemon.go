@@ -74,6 +74,11 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 	return d.run(ctx)
 }
 
+// lookTime is how long what an earlier run declared waits for a look at the manifests
+// before it starts. A look takes milliseconds; the rest is for a mount that is late,
+// or hangs. docs/semantics.md promises it.
+const lookTime = 10 * time.Second
+
 // daemon is what the parts share.
 type daemon struct {
 	config cli.RunConfig
@@ -176,6 +181,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 			Observe: d.countProbe,
 			Exec:    d.procs.Exec,
 		}),
+		LookTime:   lookTime,
 		StartSlots: d.config.StartSlots, Seed: rand.Uint64(), ExitOnCritical: d.config.ExitOnCritical, Log: d.log.WithName("runtime"),
 	})
 	if err != nil {
