@@ -62,7 +62,7 @@ const (
 	ConditionReloadFailed      ConditionType = "ReloadFailed" // it ended, or was not ready, soon after a reload
 	ConditionNotEnforced       ConditionType = "NotEnforced"
 	ConditionManifestSeen      ConditionType = "ManifestSeen" // False where the last valid one holds because nobody could look in time
-	ConditionTreeKill          ConditionType = "TreeKill" // False where only the process group can be killed
+	ConditionTreeKill          ConditionType = "TreeKill"     // False where only the process group can be killed
 	ConditionReconciling       ConditionType = "Reconciling"
 	ConditionStalled           ConditionType = "Stalled"
 )

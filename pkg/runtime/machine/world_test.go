@@ -60,7 +60,8 @@ func (w *world) do(lines ...string) Ready {
 //	exit ID[.GENERATION] CODE|SIGNAL|lost|oom
 //	advance DURATION                       ticks on the way whenever one is due
 //	crash                                  a new tree from the records
-//	slots N
+//	slots N, look DURATION                 of the trees to come: a crash follows
+//	seen ID…
 //	exit-on-critical
 func (w *world) line(f []string) {
 	w.t.Helper()
@@ -86,6 +87,14 @@ func (w *world) line(f []string) {
 	case "crash":
 		w.tree = Restore(w.cfg, w.now, w.wall(), w.records)
 		w.check("Restore")
+	case "look":
+		w.cfg.LookTime = duration(w.t, f[1])
+	case "seen":
+		var ev Seen
+		for _, id := range f[1:] {
+			ev.IDs = append(ev.IDs, child.ID(id))
+		}
+		w.step(ev)
 	case "exit-on-critical":
 		w.cfg.ExitOnCritical = true
 		w.tree = New(w.cfg)
