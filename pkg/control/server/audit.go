@@ -32,7 +32,7 @@ func (s *Server) auditRefusal(r *http.Request, err error, e *control.Error) {
 		return
 	}
 	note := requestOf(r)
-	note.Cause.RequestedBy = connOf(r.Context()).peer.String()
+	note.Cause = connOf(r.Context()).asks
 	note.Decision, note.Code, note.Message = machine.Rejected, machine.ErrorCode(e.Code), e.Message
 	if note.Verb == machine.OtherRequest {
 		note.Message = fmt.Sprintf("%.20q %.200q: %s", r.Method, r.URL.Path, e.Message)

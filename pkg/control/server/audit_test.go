@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/journal"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
@@ -35,7 +36,7 @@ func TestEveryRequestIsOnRecordOnceWhateverBecomesOfIt(t *testing.T) {
 		method, path, body, want string
 	}{
 		{"PUT", "/v1/children/extra", "name: extra\ncommand: [x]\n", "add /extra: accepted"},
-		{"PUT", "/v1/children/extra", "name: extra\ncommand: [x] # again\n", "put /extra: idempotent"},
+		{"PUT", "/v1/children/extra", "name: extra\ncommand: [x] # again\n", "update /extra: idempotent"},
 		{"PUT", "/v1/children/new", "name: new\ncomand: [x]\n", "put /new: rejected invalid"},
 		{"PUT", "/v1/children/new?reason=" + long, "name: new\n", "put /new: rejected invalid"},
 		{"PUT", "/v1/children/new?force", "name: new\n", "put /new: rejected invalid"},
@@ -69,6 +70,27 @@ func TestEveryRequestIsOnRecordOnceWhateverBecomesOfIt(t *testing.T) {
 		if diff := cmp.Diff(want, h.audited(before)); diff != "" {
 			t.Errorf("%s %.60s %.40s (-want +got):\n%s", row.method, row.path, row.body, diff)
 		}
+	}
+}
+
+func TestAReasonIsOfItsOwnRequestAlone(t *testing.T) {
+	h := open(t, office)
+	why := "for the audit"
+	var entries []journal.Entry
+
+	_, _ = h.Delete(t.Context(), "web", control.Command{Reason: &why, RequestedBy: "alice"})
+	_, _ = h.Command(t.Context(), "pause", "web", control.Command{Signal: "HUP"})
+	for i, err := range journal.Read(h.options.JournalDir, journal.Options{Want: func(e *journal.Entry) bool { return e.Type == machine.CommandRefused }}) {
+		must(t, err)
+		entries = append(entries, i.Entry)
+	}
+
+	me := peer{uid: myUID()}.String()
+	if len(entries) != 2 || entries[0].RequestedBy != me+" for alice" || entries[0].Request != why {
+		t.Fatalf("on record = %+v, want two refusals, the first one of alice with her reason", entries)
+	}
+	if next := entries[1]; next.RequestedBy != me || next.Request == why {
+		t.Errorf("the next request of the same connection is on record as %+v", next)
 	}
 }
 

@@ -105,6 +105,7 @@ func causeOf(r *http.Request, verb string, reason *string, claim string) (child.
 	if len(cause.Reason) > most {
 		return cause, invalid("reason", fmt.Sprintf("the reason has %d bytes; at most %d are allowed", len(cause.Reason), most))
 	}
+	connOf(r.Context()).asks = cause
 	return cause, nil
 }
 

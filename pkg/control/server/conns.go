@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 // conns is a listener that bounds how many connections there are. When all are
@@ -29,6 +31,10 @@ type conn struct {
 	unknown error // why the kernel does not say who that is
 	surplus bool  // there were too many when it came
 	closed  sync.Once
+
+	// asks is who makes the request that is being served, and why, once that is known.
+	// One connection has one request at a time.
+	asks child.Cause
 
 	// Guarded by owner.mu.
 	serving bool

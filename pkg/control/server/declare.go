@@ -11,7 +11,6 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
-	"github.com/reconciler-dev/reconciler/pkg/runtime/machine"
 )
 
 // putChild declares a child that has no file. The runtime records it, so it
@@ -53,14 +52,10 @@ func (s *Server) putChild(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) putAgain(w http.ResponseWriter, r *http.Request, old *child.Snapshot, entry desired.Entry, cause child.Cause) error {
 	entry.Origin.Generation = max(1, old.Origin.Generation)
 	change, changes := reconcile.Change(entry, old)
-	if !changes {
-		nothing := runtime.Outcome{Decision: machine.Idempotent, Before: old.Operation, After: old.Operation}
-		var err error
-		nothing.CommandID, err = s.noteDone(r, machine.Noted{Verb: machine.Put, Child: old.ID, Cause: cause, Decision: machine.Idempotent})
-		if err != nil {
-			return err
-		}
-		return answerJSON(w, http.StatusOK, outcomeOf(nothing, old.ID, "update", cause))
+	if !changes { // that is for the runtime to say, which may be ending or removing the child
+		return s.command(w, r, old.ID, "update", cause, func(ctx context.Context) (runtime.Outcome, error) {
+			return s.o.Supervisor.Update(ctx, old.ID, old.Spec, old.Origin, cause)
+		})
 	}
 	entry.Origin.Generation = old.Origin.Generation + 1
 	return s.command(w, r, old.ID, string(change.Verb), cause, func(ctx context.Context) (runtime.Outcome, error) {
@@ -91,12 +86,12 @@ func (s *Server) deleteChild(w http.ResponseWriter, r *http.Request) error {
 	if p := connOf(r.Context()).peer; !s.access.owns(p) {
 		return notPermitted(p, "remove children")
 	}
-	if file, declared := s.declaredBy(id); declared {
-		return declaredElsewhere(id, file, "remove the file")
-	}
 	cause, err := causeOf(r, "remove", body.Reason, body.RequestedBy)
 	if err != nil {
 		return err
+	}
+	if file, declared := s.declaredBy(id); declared {
+		return declaredElsewhere(id, file, "remove the file")
 	}
 	return s.command(w, r, id, "remove", cause, func(ctx context.Context) (runtime.Outcome, error) {
 		return s.o.Supervisor.Remove(ctx, id, cause)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -65,6 +66,7 @@ func (s *Server) handler() http.Handler {
 		c := connOf(r.Context())
 		c.serve(true)
 		defer c.serve(false)
+		c.asks = child.Cause{RequestedBy: c.peer.String()}
 		err := s.admitRate(w, c.peer)
 		if err == nil {
 			err = s.admit(c)
