@@ -198,6 +198,12 @@ func (l *loop) tell(set *Set) {
 			log.Info("manifest problem", "file", p.File, "line", p.Line, "column", p.Column, "child", string(p.Child), "problem", key)
 		}
 	}
+	for _, w := range set.Warnings {
+		key := w.String()
+		if now[key] = true; !l.told[key] {
+			log.Info("manifest warning", "file", w.File, "warning", key)
+		}
+	}
 	for _, s := range set.Stalls {
 		key := s.Reason + ": " + s.Message
 		if now[key] = true; !l.told[key] {
@@ -216,7 +222,7 @@ func (l *loop) tell(set *Set) {
 func sameSet(a, b *Set) bool {
 	return a.Complete == b.Complete && a.Revision == b.Revision && len(a.missing) == len(b.missing) &&
 		slices.EqualFunc(a.Entries, b.Entries, sameEntry) &&
-		slices.Equal(a.Problems, b.Problems) &&
+		slices.Equal(a.Problems, b.Problems) && slices.Equal(a.Warnings, b.Warnings) &&
 		slices.EqualFunc(a.Stalls, b.Stalls, func(x, y Stall) bool {
 			return x.Reason == y.Reason && x.Message == y.Message && slices.Equal(x.Held, y.Held)
 		})

@@ -456,6 +456,26 @@ func TestALostRootThatComesBackEmptyIsToldAllTheTime(t *testing.T) {
 	})
 }
 
+func TestAFileThatIsNotReadIsToldWhenItComesAndWhenItGoes(t *testing.T) {
+	inBubble(t, Options{}, web, func(b *bubble) {
+		b.move("web.yaml", "web.yaml.txt")
+		b.tell(fsnotify.Rename, "web.yaml")
+		b.tell(fsnotify.Create, "web.yaml.txt")
+		b.pass(10 * time.Millisecond)
+		if w := b.Current().Warnings; len(w) != 1 || w[0].File != "web.yaml.txt" {
+			t.Errorf("warnings %v, want one of web.yaml.txt", w)
+		}
+
+		b.remove("web.yaml.txt")
+		b.tell(fsnotify.Remove, "web.yaml.txt")
+		b.pass(10 * time.Millisecond)
+
+		if w := b.Current().Warnings; len(w) != 0 {
+			t.Errorf("warnings %v, want none", w)
+		}
+	})
+}
+
 func TestRunEndsAndLetsGo(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

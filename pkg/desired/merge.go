@@ -194,6 +194,7 @@ func (m *merger) finish(stall *Stall) *Set {
 	next.Problems = append(next.Problems, m.placed.problems...)
 	slices.SortFunc(next.Problems, compareProblems)
 	next.Problems = slices.Compact(next.Problems)
+	next.Warnings = m.top.warnings()
 	if len(m.hidden) > 0 {
 		slices.Sort(m.hidden)
 		next.Stalls = append(next.Stalls, Stall{Reason: StallUnreadable, Held: m.hidden, Message: "a folder cannot be read; its children are kept: " + names(m.hidden, 10)})

@@ -34,6 +34,7 @@ type folder struct {
 	fault   *Problem  // why it cannot be read, or may not be; then it is empty here
 	files   []*file   // sorted
 	folders []*folder // sorted
+	unread  []string  // names that look like those of manifests; sorted
 	again   time.Time // when something in it or below must be looked at again; zero: never
 	total   int       // files and folders in it and below
 }

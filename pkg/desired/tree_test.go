@@ -113,6 +113,44 @@ func TestIgnoredNames(t *testing.T) {
 	}
 }
 
+func TestTheCaseOfAnEndingDoesNotMatter(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "a.YAML", "name: a")
+	write(t, root, "b.Yml", "name: b")
+	write(t, root, "c.JSON", `{"name": "c"}`)
+
+	set, problems := lookAt(t, root)
+
+	if diff := cmp.Diff([]child.ID{"a", "b", "c"}, leaves(set)); diff != "" || len(problems) > 0 || len(set.Warnings) > 0 {
+		t.Errorf("children (-want +got):\n%s\nproblems %v, warnings %v, want none", diff, problems, set.Warnings)
+	}
+}
+
+func TestAFileThatLooksLikeAManifestAndIsNotReadIsAWarning(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a.yaml.txt", "f/b.ymal", "f/c.yaml ", "d.jsn", "e.yaml.bak", "e.off", "notes.txt", "x.xml", ".yam"} {
+		write(t, root, name, "name: x")
+	}
+	s := newScanner(t, root)
+
+	before := s.look()
+	rename(t, filepath.Join(root, "a.yaml.txt"), filepath.Join(root, "a.yaml"))
+	after := s.look()
+
+	files := func(set *Set) (all []string) {
+		for _, w := range set.Warnings {
+			all = append(all, w.File)
+		}
+		return all
+	}
+	if diff := cmp.Diff([]string{"a.yaml.txt", "d.jsn", "f/b.ymal", "f/c.yaml "}, files(before)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"d.jsn", "f/b.ymal", "f/c.yaml "}, files(after)); diff != "" {
+		t.Errorf("once one is renamed: warnings (-want +got):\n%s", diff)
+	}
+}
+
 func TestLinksInACircleEnd(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "a/web.yaml", "name: web")

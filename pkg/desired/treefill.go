@@ -40,7 +40,11 @@ func (r *reader) fillWhole(v *opened) *Problem {
 		if sub != nil {
 			f.folders = append(f.folders, sub)
 		}
+		if isUnread(e) {
+			f.unread = append(f.unread, e.name)
+		}
 	}
+	r.changed = r.changed || prev != nil && !slices.Equal(prev.unread, f.unread)
 	r.changed = r.changed || prev != nil && (lost(prev.files, f.files, fileName) || lost(prev.folders, f.folders, (*folder).name))
 	r.moved = r.moved || prev != nil && lost(prev.folders, f.folders, (*folder).name)
 	return nil
@@ -49,7 +53,7 @@ func (r *reader) fillWhole(v *opened) *Problem {
 // fillPart costs as much as what it looks at, and one copy of the folder's list.
 func (r *reader) fillPart(v *opened) {
 	f, prev := v.folder, v.prev
-	f.files, f.folders = slices.Clone(prev.files), slices.Clone(prev.folders)
+	f.files, f.folders, f.unread = slices.Clone(prev.files), slices.Clone(prev.folders), slices.Clone(prev.unread)
 	r.left -= prev.total - 1
 	for _, name := range partial(prev, v.dirt, r) {
 		if sub := prev.folder(name); sub != nil {
@@ -65,9 +69,11 @@ func (r *reader) fillPart(v *opened) {
 		}
 		r.changed = r.changed || x == nil && prev.file(name) != nil || sub == nil && prev.folder(name) != nil
 		r.moved = r.moved || sub == nil && prev.folder(name) != nil
+		f.unread = put(f.unread, name, name, self, err == nil && isUnread(e))
 		f.files = put(f.files, x, name, fileName, x != nil)
 		f.folders = put(f.folders, sub, name, (*folder).name, sub != nil)
 	}
+	r.changed = r.changed || !slices.Equal(prev.unread, f.unread)
 }
 
 // partial lists, sorted, the names in a folder that must be looked at.
@@ -93,6 +99,14 @@ func partial(prev *folder, d *dirt, r *reader) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+func self(name string) string { return name }
+
+// isUnread reports whether an entry is a file, or may lead to one, that looks like a
+// manifest and is not read.
+func isUnread(e dirEntry) bool {
+	return (e.mode.IsRegular() || e.mode&fs.ModeSymlink != 0) && looksLikeManifest(e.name)
 }
 
 // lost reports whether a name of old is not in now.

@@ -89,6 +89,7 @@ const (
 type Set struct {
 	Entries  []Entry // sorted by ID
 	Problems []Problem
+	Warnings []Problem // no mistakes, but perhaps not what was meant: files that are not read
 	Stalls   []Stall
 	Revision string // of the source, where it has one
 	Complete bool   // a whole look at the directory was taken since the start

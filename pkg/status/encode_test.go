@@ -279,6 +279,7 @@ func TestRuntimeConditionsSayWhatIsWrong(t *testing.T) {
 		"status files cannot be written":           {info: well, set: complete, unwritten: os.ErrPermission, want: "Ready=True/CriticalChildrenRun StatusWritten=False/WriteFailed"},
 		"the shim is of an older version":          {info: Info{State: Alive, LastReconcile: &Reconcile{}, Shim: Shim{Lacks: []string{"cannot fly"}}}, set: complete, want: "Ready=True/CriticalChildrenRun ShimCurrent=False/OlderVersion"},
 		"an action was refused":                    {info: Info{State: Alive, LastReconcile: &Reconcile{Errors: []ReconcileError{{}}}}, set: complete, want: "Ready=True/CriticalChildrenRun Reconciling=True/ActionsRefused"},
+		"a file is not read":                       {info: well, set: &desired.Set{Complete: true, Warnings: []desired.Problem{{File: "a.yam", Reason: "no"}, {}}}, want: "Ready=True/CriticalChildrenRun ManifestsRead=False/LooksLikeAManifest"},
 		"the source is not followed to the letter": {info: well, set: &desired.Set{Complete: true, Stalls: []desired.Stall{{Reason: "TooManyRemovals"}}}, want: "Ready=True/CriticalChildrenRun Stalled=True/TooManyRemovals"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -150,6 +150,13 @@ func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []
 	} else if t.unsettled > 0 {
 		add(child.ConditionReconciling, isTrue, "ChildrenNotSettled", fmt.Sprintf("%d of %d children are not yet as declared", t.unsettled, t.Total))
 	}
+	if n := len(set.Warnings); n > 0 {
+		message := set.Warnings[0].String()
+		if n > 1 {
+			message = fmt.Sprintf("%s, and %d more: reconciler validate lists them", message, n-1)
+		}
+		add(ConditionManifestsRead, isFalse, "LooksLikeAManifest", message)
+	}
 	if len(set.Stalls) > 0 {
 		var messages []string
 		for _, s := range set.Stalls {

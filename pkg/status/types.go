@@ -183,6 +183,7 @@ func (r *Runtime) Condition(t child.ConditionType) (state child.ConditionState, 
 // The conditions that only the runtime as a whole has.
 const (
 	ConditionDegraded       child.ConditionType = "Degraded"       // a critical child cannot run
+	ConditionManifestsRead  child.ConditionType = "ManifestsRead"  // False while a file looks like a manifest and is not read
 	ConditionRecordsWritten child.ConditionType = "RecordsWritten" // False: a crash now would forget something
 	ConditionShimConnected  child.ConditionType = "ShimConnected"  // False: nothing can be started, stopped or noticed
 	ConditionShimCurrent    child.ConditionType = "ShimCurrent"    // False: the shim is of an older version and cannot do all that this one relies on

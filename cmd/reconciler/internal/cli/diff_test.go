@@ -157,6 +157,18 @@ func TestValidateListsProblemsWithTheirPlaces(t *testing.T) {
 	}
 }
 
+func TestValidateWarnsOfAFileThatIsNotRead(t *testing.T) {
+	w := newWorld(t)
+	w.manifest("good.yaml", "name: good\n")
+	w.manifest("web.yaml.txt", "name: web\n")
+
+	got := w.run("validate")
+
+	if got.Code != 0 || !strings.Contains(got.Out, "web.yaml.txt") || !strings.Contains(got.Out, "is not read") || !strings.Contains(got.Err, "1 warning") {
+		t.Errorf("validate = %+v; want a warning of web.yaml.txt and code 0", got)
+	}
+}
+
 func TestValidateOfNoDirectoryIsAnErrorNotAnEmptyOne(t *testing.T) {
 	w := newWorld(t)
 	w.write(w.dirs.State, "file", "")

@@ -86,6 +86,7 @@ func (a *app) validate(ctx context.Context, dirs []string, o desired.Options, ou
 			return err
 		}
 		problems = append(problems, located(dir, set.Problems)...)
+		warned = append(warned, located(dir, set.Warnings)...)
 		warned = append(warned, located(dir, warnings(ctx, set, account.Database{}))...)
 		children += countChildren(set)
 	}
