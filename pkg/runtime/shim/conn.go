@@ -60,6 +60,9 @@ func (s *server) listen() error {
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
 	}
+	if err := s.noteSocket(); err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
 	return s.poll.watch(s.listener, watchListener, 0)
 }
 

@@ -349,3 +349,29 @@ func TestStrangerWithTheNumberOfAChildIsLeftAlone(t *testing.T) {
 	_ = stranger.signal(unix.SIGKILL)
 	b.until("the stranger is gone", func() bool { return b.gone(stranger.pid) })
 }
+
+func TestGraceOfATreeGoesOnAfterTheShimIsKilled(t *testing.T) {
+	for name, host := range hosts {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, host)
+			k := key("web", 0)
+			p := b.run(k, family, ignoreTerm, -1)
+			grandchild := b.printedPID(k, "grandchild ")
+			b.printed(k, "up ")
+			b.client.Signal(k, "SIGTERM", true)
+			b.until("the main process ends", func() bool { return b.gone(p.PID) })
+
+			b.killShim()
+			b.killShim() // the table that the next one wrote anew says it too
+
+			if len(b.list.Running) != 1 || b.gone(grandchild) {
+				t.Errorf("list = %+v, grandchild %s: it got no time to end", b.list, describe(grandchild))
+			}
+			b.client.Signal(k, "SIGKILL", true)
+			if b.exited(k); !b.gone(grandchild) {
+				t.Errorf("%s survived SIGKILL", describe(grandchild))
+			}
+			b.client.Ack(k)
+		})
+	}
+}

@@ -33,9 +33,10 @@ func goldenTable() ([]byte, error) {
 	b := &attempt{Process: Process{Key: a.report.Key, Attempt: 1, StartedAt: at}, report: a.report}
 	gone := child.Key{ID: "gone", Incarnation: 1, Generation: 7}
 	lines := []line{
-		{Kind: lineHead, Version: tableVersion, Boot: "boot pid:[1]", Group: "/sys/fs/cgroup/r"},
+		{Kind: lineHead, Version: tableVersion, Boot: "boot pid:[1]", Group: "/sys/fs/cgroup/r", Tag: "0123456789abcdef"},
 		{Kind: lineFence, Key: gone},
 		a.line(lineIntent), a.line(lineStarted), a.line(lineNotified),
+		a.line(lineStopping),
 		b.line(lineIntent), b.line(lineExited),
 		{Kind: lineExited, Key: gone, Report: &Report{Key: gone, Attempt: 8, PID: 4713, Lost: true, StartedAt: at, FinishedAt: at}},
 		{Kind: lineIntent, Key: child.Key{ID: "c", Incarnation: 1}, Attempt: 1, StartedAt: at},

@@ -18,6 +18,8 @@ type past struct {
 	started *line // of the same attempt
 	said    *Notice
 	report  *Report
+
+	stopping bool
 }
 
 // replay reads a table. It is void, and the result empty, if it was written
@@ -56,6 +58,8 @@ func (p *past) take(l line, exits map[child.Key]Report) {
 		if current {
 			p.said = l.Said
 		}
+	case lineStopping:
+		p.stopping = p.stopping || current
 	case lineFailed:
 		if current {
 			*p = past{last: p.last}
@@ -76,7 +80,11 @@ func (p *past) take(l line, exits map[child.Key]Report) {
 
 // image is the whole table as it should be now.
 func (s *server) image() []line {
-	lines := []line{{Kind: lineHead, Version: tableVersion, Boot: s.boot, Group: s.groups.base}}
+	head := line{Kind: lineHead, Version: tableVersion, Boot: s.boot, Group: s.groups.base}
+	if now, err := longTagOf(s.cfg.StateDir); err != nil || now != s.longTag {
+		head.Tag = s.longTag
+	}
+	lines := []line{head}
 	for key, r := range s.exits {
 		lines = append(lines, line{Kind: lineExited, Key: key, Report: &r})
 	}
@@ -92,6 +100,9 @@ func (s *server) image() []line {
 		}
 		if a.ear.said.Ready != nil {
 			lines = append(lines, a.line(lineNotified))
+		}
+		if a.stopping {
+			lines = append(lines, a.line(lineStopping))
 		}
 		if a.report != nil {
 			lines = append(lines, a.line(lineExited))
@@ -149,6 +160,7 @@ func (s *server) openGroups(recorded string) {
 func (s *server) takeOver(u *unit, p *past) {
 	a := s.newAttempt(u, p.intent.Key)
 	u.cur = a
+	a.stopping = p.stopping
 	a.Attempt, a.SpecHash, a.StartedAt, a.token = p.intent.Attempt, p.intent.SpecHash, p.intent.StartedAt, p.intent.Token
 	if p.intent.Log != nil {
 		a.policy = *p.intent.Log

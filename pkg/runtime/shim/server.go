@@ -64,6 +64,12 @@ type server struct {
 	starting int                       // jobs with the launcher
 	done     bool
 
+	lookAt    time.Time  // when to look at the own directory again
+	homeless  string     // why it could not be made again; "": it is there
+	moved     []*os.File // locks in directories that were moved away
+	socketDev uint64
+	socketIno uint64
+
 	stale     time.Time // when to try again to write the table; zero: it is written
 	parenting sync.Once // becomeParent
 	parent    atomic.Bool
@@ -157,6 +163,10 @@ func (s *server) begin() error {
 	if s.table, lines, err = openTable(tablePath(s.cfg.StateDir), s.boot); err != nil {
 		return err
 	}
+	if len(lines) > 0 && lines[0].Boot == s.boot && lines[0].Tag != "" {
+		s.longTag = lines[0].Tag // the directory was made again, and children have the mark of the first
+		s.tag = s.longTag[:min(len(s.longTag), tagLength)]
+	}
 	s.launcher = &launcher{
 		stateDir: s.cfg.StateDir, tag: s.tag,
 		devnull: s.devnull, shelter: newShelter(), weak: s.becomeParent, wake: s.poll.wake,
@@ -205,6 +215,7 @@ func (s *server) run(ctx context.Context) error {
 		s.searchMarked()
 		s.reapOrphans()
 		s.keepTable(time.Now())
+		s.keepHome(time.Now())
 		s.serveConn()
 		if s.starting == 0 {
 			garbage.collect()
@@ -265,6 +276,7 @@ func (s *server) timeout(now time.Time) time.Duration {
 		earliest(a.due)
 	}
 	earliest(s.stale)
+	earliest(s.lookAt)
 	if s.conn != nil {
 		earliest(s.conn.greetBy)
 	}
@@ -356,6 +368,9 @@ func (s *server) close() {
 	}
 	if s.launcher != nil {
 		s.launcher.shelter.close()
+	}
+	for _, moved := range s.moved {
+		moved.Close()
 	}
 	if s.lock != nil {
 		s.lock.Close() // last: the next shim may begin

@@ -244,7 +244,10 @@ func (s *server) deliver(a *attempt, o signalOrder) {
 		s.killTree(a)
 	case a.stage != running: // what is left of it waits for SIGKILL
 	case o.tree:
-		a.stopping = true
+		if !a.stopping {
+			a.stopping = true
+			s.write(a.line(lineStopping)) // before the signal: a shim that is killed now is followed by one that knows
+		}
 		err = s.signalGroup(a, o.sig)
 	default:
 		err = a.proc.signal(o.sig)

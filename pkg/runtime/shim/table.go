@@ -28,6 +28,7 @@ const (
 	lineStarted  lineKind = "started"  // it runs
 	lineFailed   lineKind = "failed"   // it did not start
 	lineNotified lineKind = "notified" // it said something that lasts
+	lineStopping lineKind = "stopping" // its tree has its grace; an older shim passes over it and kills what the main process left
 	lineExited   lineKind = "exited"   // its main process ended
 	lineAcked    lineKind = "acked"    // the brain knows how
 )
@@ -42,6 +43,7 @@ type line struct {
 	Version int    `json:"version,omitempty"` // tableVersion of who wrote it; 0: there was only one
 	Boot    string `json:"boot,omitempty"`
 	Group   string `json:"group,omitempty"` // the directory of all cgroups
+	Tag     string `json:"tag,omitempty"`   // in all marks, where it is not longTagOf the state directory
 
 	// Of an intent and, except Log, of what follows it.
 	Attempt  child.Attempt `json:"attempt,omitempty"`
@@ -189,7 +191,13 @@ func (t *table) close() { t.file.Close() }
 // shim may hold it a moment longer, through a child that it was just starting:
 // then it is waited for, unless a living shim answers.
 func lock(dir string, answers func() bool) (*os.File, error) {
-	file, err := private.Open(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE)
+	path := filepath.Join(dir, "lock")
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := nobodyBeside(path); err != nil {
+			return nil, err
+		}
+	}
+	file, err := private.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
