@@ -66,19 +66,20 @@ func (w *Writer) ours(id child.ID) bool {
 }
 
 // reopenIfGone makes the directory again if somebody removed or replaced it, and
-// lets everything be written anew.
-func (w *Writer) reopenIfGone(now time.Time) {
+// lets everything be written anew. It reports whether something was wrong.
+func (w *Writer) reopenIfGone(now time.Time) bool {
 	if w.intact() {
-		return
+		return false
 	}
 	err := w.dir.Reopen()
 	w.trouble.note(".", err)
 	if err != nil {
-		return
+		return true
 	}
 	w.o.Log.Info("status directory, or its lock, was gone; it is taken and written anew")
 	w.summary.stale = true
 	w.compare(now)
+	return true
 }
 
 // compareIfIntact leaves a directory alone that is not ours any more, so that what is
@@ -94,9 +95,10 @@ func (w *Writer) intact() bool { return w.dir.Intact() && (w.o.Owned == nil || w
 // compareSome compares the content of a part of the files with what was written, all
 // of them within wholeLook: who has the right to write there can overwrite one. To
 // read ten thousand at once would keep the others waiting for a third of a second.
-func (w *Writer) compareSome(now time.Time) {
-	if !w.adopted || !w.intact() {
-		return
+// It reports whether one was.
+func (w *Writer) compareSome(now time.Time) (mended bool) {
+	if !w.adopted {
+		return false
 	}
 	if len(w.unread) == 0 {
 		for id := range w.files {
@@ -115,10 +117,11 @@ func (w *Writer) compareSome(now time.Time) {
 			continue
 		}
 		w.o.Log.Info("a status file was changed or taken away by somebody else; it is written anew", "child", string(id))
-		f.known = false
+		f.known, mended = false, true
 		w.writeAt(now, id, now)
 	}
 	w.unread = w.unread[min(w.share, len(w.unread)):]
+	return mended
 }
 
 // changedEntries yields the IDs whose entries differ between two sets.

@@ -49,6 +49,7 @@ type Info struct {
 	LastRequested *Reconcile
 	Shim          Shim
 	RecordsError  string // why the last change could not be recorded; empty: it was
+	StateLost     string // what became of the state directory while it was in use; empty: nothing
 	ExitReport    *ExitReport
 }
 
@@ -149,9 +150,11 @@ func (w *Writer) Run(ctx context.Context) error {
 	defer glances.Stop()
 	defer look.Stop()
 	adopted := w.o.Adopted
-	for kicked := false; ; {
-		w.turn(time.Now(), kicked, false)
-		kicked = false
+	for kicked, idle := false, false; ; {
+		if !idle {
+			w.turn(time.Now(), kicked, false)
+		}
+		kicked, idle = false, false
 		select {
 		case <-ctx.Done():
 			return w.finish(time.Now())
@@ -161,11 +164,10 @@ func (w *Writer) Run(ctx context.Context) error {
 			kicked = true
 		case <-w.timer.C:
 		case <-beat.C:
-			w.summary.stale = true
+			w.summary.stale, kicked = true, true
 			w.reopenIfGone(time.Now())
 		case <-glances.C:
-			w.reopenIfGone(time.Now())
-			w.compareSome(time.Now())
+			idle = !w.reopenIfGone(time.Now()) && !w.compareSome(time.Now())
 		case <-look.C:
 			w.compareIfIntact(time.Now())
 		case <-adopted:
