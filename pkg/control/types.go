@@ -34,6 +34,7 @@ type Health struct {
 	ShimReason   string       `json:"shim_reason,omitempty"` // why it is not
 	ShimLacks    []string     `json:"shim_lacks,omitempty"`  // what one of an older version does instead of what this one relies on
 	RecordsError string       `json:"records_error"`         // why the last change could not be recorded; empty: it was
+	StateLost    string       `json:"state_lost,omitempty"`  // what became of the state directory while it was in use
 	Unwell       []child.ID   `json:"unwell"`                // critical children that cannot run
 
 	// Stalls say why the manifests are not followed to the letter: the held removals

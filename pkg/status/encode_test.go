@@ -250,6 +250,16 @@ func TestRuntimeIsNotReadyWhileTheShimIsAway(t *testing.T) {
 	}
 }
 
+func TestALostStateDirectoryIsACondition(t *testing.T) {
+	info := Info{State: Alive, LastReconcile: &Reconcile{}, StateLost: "the state directory /s was deleted"}
+
+	r := newRuntime(info, &desired.Set{Complete: true}, nil, nil)
+
+	if c, _ := r.Condition(ConditionStateKept); c.Status != isFalse || c.Reason != "TakenAway" || c.Message != info.StateLost {
+		t.Errorf("StateKept = %+v", c)
+	}
+}
+
 func TestRuntimeConditionsSayWhatIsWrong(t *testing.T) {
 	well := Info{State: Alive, LastReconcile: &Reconcile{}}
 	complete := &desired.Set{Complete: true}

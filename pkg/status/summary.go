@@ -134,6 +134,9 @@ func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []
 	if info.RecordsError != "" {
 		add(ConditionRecordsWritten, isFalse, "WriteFailed", info.RecordsError)
 	}
+	if info.StateLost != "" {
+		add(ConditionStateKept, isFalse, "TakenAway", info.StateLost)
+	}
 	if awayShim(info) {
 		add(ConditionShimConnected, isFalse, "NotConnected", info.Shim.Reason)
 	}

@@ -185,6 +185,7 @@ const (
 	ConditionDegraded       child.ConditionType = "Degraded"       // a critical child cannot run
 	ConditionManifestsRead  child.ConditionType = "ManifestsRead"  // False while a file looks like a manifest and is not read
 	ConditionRecordsWritten child.ConditionType = "RecordsWritten" // False: a crash now would forget something
+	ConditionStateKept      child.ConditionType = "StateKept"      // False: the state directory was deleted or moved away while it was in use
 	ConditionShimConnected  child.ConditionType = "ShimConnected"  // False: nothing can be started, stopped or noticed
 	ConditionShimCurrent    child.ConditionType = "ShimCurrent"    // False: the shim is of an older version and cannot do all that this one relies on
 	ConditionStatusWritten  child.ConditionType = "StatusWritten"  // False: some status files are older than they say

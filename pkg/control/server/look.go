@@ -33,9 +33,11 @@ const shimPatience = 2 * time.Second
 
 func (s *Server) health() control.Health {
 	h, all := s.o.Supervisor.Health(), s.o.View.Runtime()
+	kept, _ := all.Condition(status.ConditionStateKept)
 	return control.Health{
-		Healthy: h.Alive && !h.Degraded && (h.Connected || time.Since(h.Lost) < shimPatience),
-		State:   status.State(h.State), PID: os.Getpid(), Version: all.Version, StartedAt: all.StartedAt,
+		StateLost: kept.Message,
+		Healthy:   h.Alive && !h.Degraded && (h.Connected || time.Since(h.Lost) < shimPatience),
+		State:     status.State(h.State), PID: os.Getpid(), Version: all.Version, StartedAt: all.StartedAt,
 		LastObserved: h.LastObserved.UTC(), Shim: h.Connected, ShimReason: all.Shim.Reason, ShimLacks: all.Shim.Lacks, RecordsError: h.RecordsError,
 		Unwell: append([]child.ID{}, h.Unwell...), Stalls: s.o.Desired().Stalls,
 	}

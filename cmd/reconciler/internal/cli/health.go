@@ -100,6 +100,9 @@ func illness(h control.Health) []string {
 	for _, lack := range h.ShimLacks {
 		ill = append(ill, "the running shim is of an older version: it "+lack)
 	}
+	if h.StateLost != "" {
+		ill = append(ill, h.StateLost)
+	}
 	if h.RecordsError != "" {
 		ill = append(ill, "changes cannot be recorded: "+h.RecordsError)
 	}

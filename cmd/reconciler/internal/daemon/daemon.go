@@ -65,7 +65,8 @@ func Run(ctx context.Context, c cli.RunConfig) error {
 	if err != nil {
 		return err
 	}
-	defer held.Close()
+	d.state = stateLock{dir: d.dirs.State, me: me, way: ownersOfWay(c.Source.Owners), file: held}
+	defer d.state.release()
 	d.status = statusLock{dir: d.dirs.Status, me: me, way: ownersOfWay(c.Source.Owners)}
 	if err := d.status.take(); err != nil {
 		return err
@@ -94,6 +95,7 @@ type daemon struct {
 	socket  *server.Server
 	metrics *metrics.Metrics
 	scraped net.Listener // of --metrics-listen; nil: none
+	state   stateLock
 	status  statusLock
 	left    bool // told to end and leave the children
 }
@@ -230,6 +232,7 @@ func (d *daemon) parts(loop *runtime.Runtime) []part {
 	first := []part{
 		{name: "shim", run: d.procs.Run, stop: d.releaseShim},
 		{name: "status", run: d.writer.Run},
+		d.keepHome(),
 		{name: "control", run: d.socket.Run},
 	}
 	if d.scraped != nil {

@@ -16,13 +16,20 @@ import (
 // those whom p trusts can have made them, or can put others in their place: what the
 // state says is run, and what the status files say is believed.
 func makeDirs(dirs cli.Dirs, p trust.Policy) error {
-	if err := private.Dir(dirs.State, p); err != nil {
-		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dirs.State))
-	}
-	if err := private.Here(dirs.State); err != nil {
-		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dirs.State))
+	if err := makeState(dirs.State, p); err != nil {
+		return err
 	}
 	return makeStatus(dirs.Status, p)
+}
+
+func makeState(dir string, p trust.Policy) error {
+	if err := private.Dir(dir, p); err != nil {
+		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dir))
+	}
+	if err := private.Here(dir); err != nil {
+		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dir))
+	}
+	return nil
 }
 
 func makeStatus(dir string, p trust.Policy) error {

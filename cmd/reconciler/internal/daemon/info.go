@@ -15,7 +15,7 @@ func (d *daemon) info() status.Info {
 	info := status.Info{
 		State: status.State(h.State), PID: os.Getpid(), Version: d.config.Version, StartedAt: d.begun.UTC(),
 		Problems: d.loop.Problems(), Shim: d.shim(h.Connected),
-		RecordsError: h.RecordsError,
+		RecordsError: h.RecordsError, StateLost: d.state.Lost(),
 	}
 	if last := d.loop.Last(); last != nil {
 		info.LastReconcile = passOf(last)
