@@ -66,7 +66,7 @@ var floors = map[string]floor{
 		others: []string{"github.com/google/go-cmp"},
 	},
 	"pkg/runtime": {
-		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/envfile", "internal/private", "internal/regular", "internal/trust",
+		ours: []string{"internal/account", "internal/dirlock", "internal/crontab", "internal/envfile", "internal/private", "internal/regular", "internal/trust", "internal/writers",
 			"pkg/runtime/child", "pkg/runtime/machine", "pkg/runtime/shim", "pkg/runtime/journal",
 			"pkg/runtime/logs", "pkg/runtime/probe", "pkg/runtime/task"},
 		others: []string{xsys, logr},

@@ -182,7 +182,7 @@ type logs struct {
 }
 
 type reload struct {
-	Files  []string `json:"files" jsonschema:"required,minItems=1,pattern=^/" hint:"write absolute paths" about:"Files that are watched."`
+	Files  []string `json:"files" jsonschema:"required,minItems=1,pattern=^/" hint:"write absolute paths" about:"Files that are watched, by content; folders, which stand for the files directly in them, and patterns in the last name, such as /etc/nginx/*.conf. Hidden files, and those that end with ~, do not count. What is being written is read when it is closed and quiet."`
 	Signal *signal  `json:"signal" about:"What tells it; without it, a restart."`
 }
 

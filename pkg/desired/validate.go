@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,6 +88,11 @@ func (s *shutdown) check(c *checker) {
 func (r *reload) check(c *checker) {
 	if r.Signal != nil && (*r.Signal == "SIGKILL" || *r.Signal == "SIGSTOP") {
 		c.problem("signal", string(*r.Signal)+" tells a process nothing", "write SIGHUP, or remove it for a restart")
+	}
+	for _, file := range r.Files {
+		if folder := path.Dir(file); strings.ContainsAny(folder, "*?") {
+			c.problem("files", quoted(file)+" is a pattern of folders; only the last name may be one", "name each folder")
+		}
 	}
 }
 

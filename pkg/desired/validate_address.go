@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -66,7 +65,7 @@ func (p *httpProbe) checkBody(c *checker) {
 	pattern, err := regexp.Compile(*p.BodyMatch)
 	switch {
 	case err != nil || pattern.MatchString(""): // it was said; it is satisfied with nothing
-	case p.Method != nil && *p.Method == http.MethodHead:
+	case p.Method != nil && *p.Method == "HEAD":
 		c.problem("body_match", "an answer to HEAD has no body, so it never matches", "remove it, or write method: GET")
 	case p.Status != nil && !slices.ContainsFunc(strings.Split(*p.Status, ","), hasBody):
 		c.problem("body_match", "an answer with status "+quoted(*p.Status)+" has no body, so it never matches", "remove it, or allow other statuses")

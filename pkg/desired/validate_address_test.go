@@ -5,6 +5,19 @@ import (
 	"testing"
 )
 
+func TestReloadHasPatternsInTheLastNameAlone(t *testing.T) {
+	for files, want := range map[string]string{
+		"[/etc/nginx/*.conf, /etc/conf.d, \"/etc/a?\"]": "",
+		"[/etc/*/nginx.conf]":                           `a.yaml:2:10: reload.files: "/etc/*/nginx.conf" is a pattern of folders; only the last name may be one (name each folder)`,
+	} {
+		_, problems := Decode("a.yaml", []byte("name: a\nreload: {files: "+files+"}"))
+
+		if want == "" && len(problems) > 0 || want != "" && (len(problems) != 1 || problems[0].String() != want) {
+			t.Errorf("%s: %v; want %q", files, problems, want)
+		}
+	}
+}
+
 func TestProbesThatCouldNeverSucceedAreProblems(t *testing.T) {
 	long := "/" + strings.Repeat("s", 107)
 	for text, want := range map[string]string{

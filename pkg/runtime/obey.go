@@ -102,14 +102,7 @@ func (h Host) readEnvText(path string, root bool) ([]byte, error) {
 // nothing: the child that runs with what it had runs on.
 func (h Host) envFile(path string, root bool) watched {
 	w := plainFile(path)
-	w.copy = func(to io.Writer) (fs.FileInfo, error) {
-		f, err := h.openEnvFile(path, root)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		return copyOpen(to, f)
-	}
+	w.open = func(path string) (*os.File, error) { return h.openEnvFile(path, root) }
 	return w
 }
 

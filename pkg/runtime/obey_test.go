@@ -181,10 +181,10 @@ func TestAnEnvFileThatIsRefusedRestartsNothing(t *testing.T) {
 	done(t, err)
 	p := &ShimProcesses{host: Host{WorkingDir: dir}, files: seen}
 
-	refused := p.Files(&child.Spec{EnvFiles: []string{path}})
-	other := p.Files(&child.Spec{EnvFiles: []string{path}, RunAs: nobodyElse})
+	refused := p.filesOf(&child.Spec{EnvFiles: []string{path}}, true)
+	other := p.filesOf(&child.Spec{EnvFiles: []string{path}, RunAs: nobodyElse}, true)
 
-	if news(nil, refused) || !news(nil, other) {
+	if known := []child.FileHash{{Path: path, Hash: "before"}}; news(known, refused) || !news(known, other) {
 		t.Errorf("for a child of root %v, for another %v; want no news and some", refused, other)
 	}
 }

@@ -76,27 +76,43 @@ func secretKeys(spec *child.Spec) []string {
 // in it, as those of a mounted Secret do. Newlines at the end are no part of the
 // secret, as in "$(cat FILE)".
 func (h Host) readSecret(key string) (string, error) {
-	dir := h.SecretsDir
-	if dir == "" {
-		return "", errNoSecretsDir
-	}
-	root, err := os.OpenRoot(dir + "/.") // no FIFO and no device is opened in its place: ENOTDIR
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	f, err := root.OpenFile(key, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	f, err := h.openSecret(key)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	return secretIn(f)
+}
+
+// openSecret opens the file of a secret, if it may be used.
+func (h Host) openSecret(key string) (*os.File, error) {
+	dir := h.SecretsDir
+	if dir == "" {
+		return nil, errNoSecretsDir
+	}
+	root, err := os.OpenRoot(dir + "/.") // no FIFO and no device is opened in its place: ENOTDIR
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(key, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
 	path := filepath.Join(dir, key)
-	if err := checkSecret(f, path); err != nil {
-		return "", err
+	if err = checkSecret(f, path); err == nil {
+		err = h.checkSecretOwner(f, path)
 	}
-	if err := h.checkSecretOwner(f, path); err != nil {
-		return "", err
+	if err != nil {
+		f.Close()
+		return nil, err
 	}
+	return f, nil
+}
+
+// secretIn is the secret that an open file holds.
+func secretIn(f *os.File) (string, error) {
+	path := filepath.Clean(f.Name())
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
 		return "", err
@@ -125,6 +141,23 @@ func checkSecret(f *os.File, path string) error {
 		return fmt.Errorf("%s has mode %04o: nobody but its owner may write it, and nobody but owner and group may read it; chmod 0400 it", path, mode)
 	}
 	return nil
+}
+
+// secretFile is a secret that a child must be told about.
+func (h Host) secretFile(key string) watched {
+	dir := h.SecretsDir
+	return watched{
+		path: filepath.Join(dir, key),
+		stat: func(string) (fs.FileInfo, error) { return statSecret(dir, key) },
+		open: func(string) (*os.File, error) { return h.openSecret(key) },
+		copy: func(to io.Writer, f *os.File) error {
+			value, err := secretIn(f)
+			if err == nil {
+				_, err = io.WriteString(to, value)
+			}
+			return err
+		},
+	}
 }
 
 // statSecret is what stat(2) says of the file key of dir.

@@ -146,13 +146,13 @@ func TestAChangedSecretIsNoticedAndWhatIsRememberedOfItTellsNothing(t *testing.T
 			t.Fatal(err)
 		}
 		spec := withSecret("token", true)
-		got := (&ShimProcesses{host: Host{WorkingDir: dir, SecretsDir: dir}, files: seen}).Files(&spec)
+		got := (&ShimProcesses{host: Host{WorkingDir: dir, SecretsDir: dir}, files: seen}).filesOf(&spec, true)
 		if len(got) != 1 || got[0].Path != filepath.Join(dir, "token") {
 			t.Fatalf("files: %v", got)
 		}
 		return got[0].Hash
 	}
-	if got := remembered(); got != "" {
+	if got := remembered(); got != child.Absent {
 		t.Errorf("of a missing secret: %q", got)
 	}
 	keep(t, dir, "token", canary, 0o600)

@@ -152,7 +152,7 @@ func (p *ShimProcesses) resolve(ctx context.Context) {
 		p.mu.Unlock()
 		for _, s := range starts {
 			if s.Key.Role == child.Main && hasFiles(s.Spec) {
-				p.tell(ctx, machine.FilesSeen{Key: s.Key, Files: p.Files(s.Spec)}) // before it reads them
+				p.tell(ctx, machine.FilesSeen{Key: s.Key, Files: p.filesOf(s.Spec, true)}) // before it reads them
 			}
 			launch, err := quick.launch(ctx, s)
 			if !errors.Is(err, account.ErrElsewhere) {

@@ -25,15 +25,12 @@ func TestAFileOfTheManifestThatIsNoFileIsNeverOpened(t *testing.T) {
 	}
 	spec := NewSpec("/bin/true")
 	spec.EnvFiles, spec.Reload = []string{link}, &child.Reload{Files: []string{link}}
-	seen, err := newFiles(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	seen := filesWith([]byte("key"))
 	p := &ShimProcesses{host: Host{WorkingDir: dir}, files: seen}
 	opened := regulartest.WatchOpens(t, fifo)
 
-	hashes := p.Files(spec)
-	_, copied := copyFile(new(strings.Builder), link)
+	hashes := p.filesOf(spec, true)
+	_, copied := plainFile(link).open(link)
 	read := Host{}.readEnvFile(link, false, map[string]string{})
 
 	if opened() {
@@ -45,27 +42,24 @@ func TestAFileOfTheManifestThatIsNoFileIsNeverOpened(t *testing.T) {
 }
 
 func TestAFileThatWasSwappedForADeviceIsNotOpened(t *testing.T) {
-	seen, err := newFiles(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	seen := filesWith([]byte("key"))
 	dir := t.TempDir()
 	path, fifo := filepath.Join(dir, "conf"), filepath.Join(dir, "fifo")
 	if err := errors.Join(os.WriteFile(path, []byte("one"), 0o600), unix.Mkfifo(fifo, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	w := plainFile(path)
-	before, err := w.stat()
+	before, err := w.stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.stat = func() (fs.FileInfo, error) { return before, nil } // the look that comes before the swap
+	w.stat = func(string) (fs.FileInfo, error) { return before, nil } // the look that comes before the swap
 
 	if err := errors.Join(os.Remove(path), os.Symlink(fifo, path)); err != nil {
 		t.Fatal(err)
 	}
 	opened := regulartest.WatchOpens(t, fifo)
-	hash := seen.hash(w)
+	hash := seen.see(w, true).Hash
 
 	if opened() {
 		t.Error("the FIFO was opened")

@@ -60,6 +60,7 @@ const (
 	ConditionManifestValid     ConditionType = "ManifestValid"
 	ConditionCrashLooping      ConditionType = "CrashLooping"
 	ConditionReloadFailed      ConditionType = "ReloadFailed" // it ended, or was not ready, soon after a reload
+	ConditionFilesRead         ConditionType = "FilesRead"    // False while files that it must be told about are not read
 	ConditionNotEnforced       ConditionType = "NotEnforced"
 	ConditionManifestSeen      ConditionType = "ManifestSeen" // False where the last valid one holds because nobody could look in time
 	ConditionTreeKill          ConditionType = "TreeKill"     // False where only the process group can be killed

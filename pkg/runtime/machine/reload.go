@@ -15,7 +15,7 @@ const reloadWatch = 30 * time.Second
 
 // FilesSeen tells what is in the files that an attempt was started with and may
 // have to be told about: reload.files, env_files and secrets of its spec, by their
-// paths. The first one of an attempt, told before it starts, is what it knows.
+// paths, with the trouble of those that are not read. The first one of an attempt, told before it starts, is what it knows.
 type FilesSeen struct {
 	Key   child.Key
 	Files []child.FileHash // sorted by path
@@ -38,51 +38,71 @@ func (t *Tree) filesSeen(ev FilesSeen) {
 		return
 	}
 	if s.live.files == nil {
-		s.live.files = slices.Clone(ev.Files)
+		s.live.files = merged(nil, ev.Files)
 		t.save(s)
 		return
 	}
 	if s.phase != child.Running || !t.connected {
 		return // it will be seen again
 	}
-	changed := s.changedFiles(ev.Files)
-	if len(changed) == 0 {
-		return
+	if unread := unreadOf(ev.Files); unread != s.live.unread {
+		s.live.unread = unread
+		t.touch(s)
 	}
-	s.live.files = merged(s.live.files, ev.Files)
-	t.save(s)
-	t.reload(s, changed)
+	changed := s.changedFiles(ev.Files)
+	if next := merged(s.live.files, ev.Files); !slices.Equal(next, s.live.files) {
+		s.live.files = next
+		t.save(s)
+	}
+	if len(changed) > 0 {
+		t.reload(s, changed)
+	}
 }
 
-// changedFiles are the paths whose content is another one than the attempt knows.
+// changedFiles are the paths whose content is another one than the attempt knows. One
+// that it does not know was added to its manifest: that is no change of a file. Nor is
+// that a folder can be read now: earlier versions could read none.
 func (s *state) changedFiles(seen []child.FileHash) []string {
 	var changed []string
 	for _, f := range seen {
-		if known := hashOf(s.live.files, f.Path); f.Hash != "" && known != f.Hash {
+		known, listed := hashOf(s.live.files, f.Path)
+		if listed && f.WasRead() && known != f.Hash && !(known == "" && f.IsMany()) {
 			changed = append(changed, f.Path)
 		}
 	}
 	return changed
 }
 
-func hashOf(files []child.FileHash, path string) string {
+func hashOf(files []child.FileHash, path string) (hash string, listed bool) {
 	for _, f := range files {
 		if f.Path == path {
-			return f.Hash
+			return f.Hash, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // merged is seen, with what was known of the files that cannot be read now.
 func merged(known, seen []child.FileHash) []child.FileHash {
 	all := slices.Clone(seen)
 	for i, f := range all {
-		if f.Hash == "" {
-			all[i].Hash = hashOf(known, f.Path)
+		all[i].Trouble = ""
+		if before, listed := hashOf(known, f.Path); listed && !f.WasRead() {
+			all[i].Hash = before
 		}
 	}
 	return all
+}
+
+// unreadOf is why files have not been read for a while, in one sentence.
+func unreadOf(files []child.FileHash) string {
+	var all []string
+	for _, f := range files {
+		if f.Trouble != "" {
+			all = append(all, f.Path+" "+f.Trouble)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func (t *Tree) reload(s *state, changed []string) {

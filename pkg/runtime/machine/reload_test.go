@@ -101,3 +101,73 @@ func TestEndLongAfterAReloadIsNotBlamedOnIt(t *testing.T) {
 		t.Errorf("reason %q, conditions %+v", s.LastExit.Reason, s.Conditions)
 	}
 }
+
+func TestPathThatIsAddedOrTakenAwayIsNoChange(t *testing.T) {
+	w := reloading(t, "")
+
+	w.sees("a", "/conf", "1", "/env", "1", "/more", "7")
+	added := w.effects()
+	w.sees("a", "/env", "1")
+	w.sees("a", "/conf", "2", "/env", "1", "/more", "8")
+	back := w.effects()
+	w.sees("a", "/conf", "3", "/env", "1", "/more", "8")
+
+	if added != "" || back != "" || w.snapshot("a").PendingRestart == nil {
+		t.Errorf("added: %q, taken away and back: %q, then changed: %+v; want a restart for the last alone", added, back, w.snapshot("a").PendingRestart)
+	}
+}
+
+func TestFileThatAppearsIsAChangeAndOneThatIsAwayIsNone(t *testing.T) {
+	w := newWorld(t, "connect")
+	spec := testSpec()
+	spec.Reload = &child.Reload{Files: []string{"/conf", "/dir"}, Signal: "SIGHUP"}
+	w.step(Command{ID: "cmd-0", Verb: Add, Child: "a", Spec: spec, Cause: child.Cause{RequestedBy: "test", Reason: "test"}})
+	w.sees("a", "/conf", child.Absent, "/dir", child.Absent)
+	w.do("started a")
+
+	w.sees("a", "/conf", child.Absent, "/dir", child.Absent)
+	none := w.effects()
+	w.sees("a", "/conf", "1", "/dir", child.Absent)
+	one := w.effects()
+	w.sees("a", "/conf", child.Absent, "/dir", child.OfMany("1"))
+	folder := w.effects()
+	w.sees("a", "/conf", "1", "/dir", child.OfMany("1"))
+
+	if none != "" || one != "SIGHUP to a#1.0" || folder != "SIGHUP to a#1.0" || w.effects() != "" {
+		t.Errorf("absent: %q, the file: %q, the folder: %q, the file again as it was: %q", none, one, folder, w.effects())
+	}
+}
+
+// An earlier version could not read a folder, and recorded that as nothing.
+func TestUpgradeTellsNobodyOfAFolderThatCanBeReadNow(t *testing.T) {
+	w := newWorld(t, "connect")
+	spec := testSpec()
+	spec.Reload = &child.Reload{Files: []string{"/dir"}}
+	w.step(Command{ID: "cmd-0", Verb: Add, Child: "a", Spec: spec, Cause: child.Cause{RequestedBy: "test", Reason: "test"}})
+	w.sees("a", "/dir", "")
+	w.do("started a", "crash", "adopt a")
+
+	w.sees("a", "/dir", child.OfMany("1"))
+	upgraded := w.snapshot("a").PendingRestart
+	w.sees("a", "/dir", child.OfMany("2"))
+
+	if upgraded != nil || w.snapshot("a").PendingRestart == nil {
+		t.Errorf("at the upgrade: %+v, at a change: %+v; want a restart for the change alone", upgraded, w.snapshot("a").PendingRestart)
+	}
+}
+
+func TestFilesThatAreNotReadAreACondition(t *testing.T) {
+	w := reloading(t, "SIGHUP")
+	busy := FilesSeen{Key: w.key("a"), Files: []child.FileHash{{Path: "/conf", Trouble: "is being written"}, {Path: "/env", Hash: "1"}}}
+
+	w.step(busy)
+	held := find(w.snapshot("a").Conditions, child.ConditionFilesRead)
+	w.sees("a", "/conf", "1", "/env", "1")
+
+	if held == nil || held.Status != "False" || held.Message != "/conf is being written" {
+		t.Errorf("condition %+v; want what is not read", held)
+	}
+	if c := find(w.snapshot("a").Conditions, child.ConditionFilesRead); c != nil {
+		t.Errorf("condition %+v when all is read", c)
+	}
+}

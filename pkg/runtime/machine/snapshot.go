@@ -78,6 +78,9 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 	if s.reloadFailed != "" {
 		add(child.ConditionReloadFailed, true, "AfterReload", s.reloadFailed)
 	}
+	if s.live.unread != "" {
+		add(child.ConditionFilesRead, false, "NotRead", s.live.unread)
+	}
 	if s.quick >= crashLoop && s.wanted() {
 		add(child.ConditionCrashLooping, true, crashLoopReason(s), crashLoopMessage(s))
 	}

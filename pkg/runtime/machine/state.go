@@ -110,6 +110,7 @@ type attempt struct {
 	said child.Said // of itself
 
 	files      []child.FileHash // as it knows them; nil: not looked at yet
+	unread     string           // why some have not been read for a while
 	runLimit   moment           // when it has run for too long
 	reloadedAt Instant
 	reloaded   string // which files changed; "": it was told of no change

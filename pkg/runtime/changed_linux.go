@@ -1,0 +1,6 @@
+package runtime
+
+import "syscall"
+
+// changedAt is when the status of a file changed, in nanoseconds.
+func changedAt(st *syscall.Stat_t) int64 { return st.Ctim.Nano() }
