@@ -24,7 +24,7 @@ const (
 
 // Health is the answer of GET /v1/health.
 type Health struct {
-	Healthy      bool         `json:"healthy"` // alive, its shim answers, and no critical child is unwell
+	Healthy      bool         `json:"healthy"` // alive, its shim answers, no critical child is unwell, and no log holds up a child
 	State        status.State `json:"state"`
 	PID          int          `json:"pid"`
 	Version      string       `json:"version"`
@@ -40,6 +40,10 @@ type Health struct {
 	// Stalls say why the manifests are not followed to the letter: the held removals
 	// above all. That is no illness.
 	Stalls []desired.Stall `json:"stalls,omitempty"`
+
+	// OutputBlocked are the children whose output cannot be written, so that they wait
+	// once a pipe is full.
+	OutputBlocked []child.ID `json:"output_blocked,omitempty"`
 }
 
 // Children is the answer of GET /v1/children: sorted by ID, folders included.

@@ -179,6 +179,8 @@ type logs struct {
 	MaxSizeMB  *float64 `json:"max_size_mb" jsonschema:"minimum=0.001,maximum=1048576,default=10" about:"Size at which a file is rotated, in MiB."`
 	MaxFiles   *int     `json:"max_files" jsonschema:"minimum=1,maximum=10000,default=5" about:"Files that are kept."`
 	Timestamps *bool    `json:"timestamps" jsonschema:"default=false" about:"Put the time before each line."`
+
+	WhenFull *child.WhenFull `json:"when_full" jsonschema:"enum=block,enum=drop,default=block" about:"What becomes of output while the disk of the log is full. block: it waits, and with it the child, once a pipe of 64 KiB is full too. drop: it is dropped, the log says where and how much, and the child goes on. Counts from the next start of the child."`
 }
 
 type reload struct {

@@ -82,3 +82,17 @@ func TestWhatIsEnforcedIsNoPartOfASpec(t *testing.T) {
 		t.Errorf("not enforced: %v, want run_as.umask", fields)
 	}
 }
+
+func TestAFullLogThatBlocksIsNoChangeAndOneThatDropsIs(t *testing.T) {
+	without := specOf(t, "name: web\nlogs: {max_files: 6}")
+
+	blocks := specOf(t, "name: web\nlogs: {max_files: 6, when_full: block}")
+	drops := specOf(t, "name: web\nlogs: {max_files: 6, when_full: drop}")
+
+	if blocks.Hash() != without.Hash() {
+		t.Error("when_full: block, which is what every version does, changes the hash")
+	}
+	if drops.Logs.WhenFull != child.DropOutput || drops.Hash() == without.Hash() {
+		t.Errorf("when_full: drop gives %+v, and a hash that is another: %v", drops.Logs, drops.Hash() != without.Hash())
+	}
+}

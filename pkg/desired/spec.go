@@ -134,6 +134,9 @@ func (p *placing) backoff() {
 
 // normalise makes equal what means the same.
 func normalise(s *child.Spec) {
+	if s.Logs.WhenFull == child.BlockOutput {
+		s.Logs.WhenFull = "" // as it was before the field: see child.Logs
+	}
 	s.SuccessExitCodes = sortedSet(s.SuccessExitCodes)
 	s.Tags = sortedSet(s.Tags)
 	s.EnvFiles = nilIfEmpty(s.EnvFiles)

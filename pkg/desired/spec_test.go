@@ -124,7 +124,7 @@ shutdown: {signal: SIGINT, graceful_timeout_secs: 12, abort_wait_secs: 0.25}
 backoff: {initial_delay_ms: 20, max_delay_ms: 30000, jitter_ratio: 0, reset_after_secs: 31}
 restart_limit: {max_restarts: 11, window_secs: 61}
 command_permissions: {allow_shutdown: true, allow_restart: true, allowed_signals: [SIGUSR1, SIGHUP]}
-logs: {max_size_mb: 0.5, max_files: 6, timestamps: true}
+logs: {max_size_mb: 0.5, max_files: 6, timestamps: true, when_full: block}
 reload: {files: [/etc/b, /etc/a], signal: SIGHUP}
 hooks: {pre_start: ["./migrate --all", [./a, b c]], post_start: [x], pre_stop: [y], post_stop: [z], timeout_secs: 61}
 tags: [mail, fast, mail]

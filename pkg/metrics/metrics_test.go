@@ -227,6 +227,7 @@ func TestCommandsActionsPassesAndProbesAreCounted(t *testing.T) {
 func full() *world {
 	web := worker("web", child.Running)
 	web.Spec.HealthCheck = &child.HealthCheck{Probe: child.Probe{Heartbeat: true}}
+	web.Spec.Logs.WhenFull = child.DropOutput
 	w := newWorld(web)
 	w.told(machine.Fact{Kind: machine.ChildAdded}, starting(1), machine.Fact{Kind: machine.ChildRunning}, machine.Fact{Kind: machine.ChildReady})
 	w.metrics.ObserveProbe("readiness", "success", time.Millisecond)
@@ -313,6 +314,27 @@ func TestMessagesThatWereNotHeardAreCountedByWhoSentThem(t *testing.T) {
 reconciler_child_notices_refused_total{child="web",from="own"} 2
 `
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOutputThatCannotBeWrittenIsMeasuredAndWhatWasDroppedCounted(t *testing.T) {
+	held, loses, well := worker("held", child.Running), worker("loses", child.Running), worker("well", child.Running)
+	held.Log = child.LogState{Blocked: "no space left on device"}
+	loses.Spec.Logs.WhenFull = child.DropOutput
+	loses.Log = child.LogState{Blocked: "no space left on device", Drops: true, Dropped: 4096}
+
+	text := newWorld(held, loses, well).scrape(t)
+
+	want := `reconciler_child_output_blocked{child="held"} 1
+reconciler_child_output_blocked{child="loses"} 1
+reconciler_child_output_blocked{child="well"} 0
+`
+	if diff := cmp.Diff(want, series(text, "reconciler_child_output_blocked")); diff != "" {
+		t.Error(diff)
+	}
+	want = "reconciler_child_output_dropped_bytes_total{child=\"loses\"} 4096\n"
+	if diff := cmp.Diff(want, series(text, "reconciler_child_output_dropped_bytes_total")); diff != "" {
 		t.Error(diff)
 	}
 }

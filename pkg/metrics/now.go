@@ -16,6 +16,9 @@ var (
 	noticesDesc = prometheus.NewDesc("reconciler_child_notices_refused_total",
 		"Messages on the notify socket of the child's newest attempt that were not heard, by who sent them: the child itself (own) or another process (other).",
 		[]string{"child", "from"}, nil)
+	blockedDesc = prometheus.NewDesc("reconciler_child_output_blocked", "1 while the output of the child cannot be written (a full disk): the child waits once a pipe is full, or its output is dropped.", []string{"child"}, nil)
+	droppedDesc = prometheus.NewDesc("reconciler_child_output_dropped_bytes_total",
+		"Output of the child's newest attempt that was dropped while it could not be written (logs.when_full: drop).", []string{"child"}, nil)
 	problemsDesc = prometheus.NewDesc("reconciler_manifest_problems", "Problems of the manifests, and of carrying them out.", nil, nil)
 	shimDesc     = prometheus.NewDesc("reconciler_shim_up", "1 while the process that owns the children's processes answers.", nil, nil)
 )
@@ -25,7 +28,7 @@ type now Metrics
 
 // Describe sends all descriptions that Collect may use.
 func (n *now) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{childrenDesc, upDesc, readyDesc, restartsDesc, exitsDesc, noticesDesc, problemsDesc, shimDesc} {
+	for _, d := range []*prometheus.Desc{childrenDesc, upDesc, readyDesc, restartsDesc, exitsDesc, noticesDesc, blockedDesc, droppedDesc, problemsDesc, shimDesc} {
 		out <- d
 	}
 }
@@ -44,6 +47,10 @@ func (n *now) Collect(out chan<- prometheus.Metric) {
 		id := string(s.ID)
 		out <- gauge(upDesc, truth(s.Phase == child.Running || s.Phase == child.Stopping && s.PID > 0), id)
 		out <- gauge(readyDesc, truth(s.Ready), id)
+		out <- gauge(blockedDesc, truth(s.Log.Blocked != ""), id)
+		if s.Log.Dropped > 0 || s.Spec != nil && s.Spec.Logs.WhenFull == child.DropOutput {
+			out <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(s.Log.Dropped), id)
+		}
 		if speaks(s.Spec) {
 			out <- prometheus.MustNewConstMetric(noticesDesc, prometheus.CounterValue, float64(s.Said.Refusals), id, "own")
 			out <- prometheus.MustNewConstMetric(noticesDesc, prometheus.CounterValue, float64(s.Said.Foreign), id, "other")

@@ -74,7 +74,7 @@ func (h Host) launch(ctx context.Context, s machine.Start) (shim.Launch, error) 
 }
 
 func logPolicy(l child.Logs) logs.Policy {
-	return logs.Policy{MaxBytes: int64(l.MaxSizeMB * (1 << 20)), MaxFiles: l.MaxFiles, Timestamps: l.Timestamps}
+	return logs.Policy{MaxBytes: int64(l.MaxSizeMB * (1 << 20)), MaxFiles: l.MaxFiles, Timestamps: l.Timestamps, Drop: l.WhenFull == child.DropOutput}
 }
 
 // command is the executable and the argument list of a child, or of what runs

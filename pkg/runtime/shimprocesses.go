@@ -255,6 +255,8 @@ func (p *ShimProcesses) translated(ev shim.Event) machine.Event {
 		return p.exited(ev.Report)
 	case shim.Notified:
 		return notified(ev.Key, ev.Notice)
+	case shim.Output:
+		return machine.LogChanged{Key: ev.Key, Log: logState(&ev)}
 	case shim.Down:
 		p.mu.Lock()
 		p.epoch++
@@ -283,7 +285,14 @@ func (p *ShimProcesses) greeted(by shim.Info) {
 }
 
 func process(p shim.Process) machine.Process {
-	return machine.Process{Key: p.Key, Attempt: p.Attempt, PID: p.PID, StartedAt: p.StartedAt, WeakKill: p.WeakKill}
+	return machine.Process{Key: p.Key, Attempt: p.Attempt, PID: p.PID, StartedAt: p.StartedAt, WeakKill: p.WeakKill, Log: logState(p.Output)}
+}
+
+func logState(o *shim.Output) child.LogState {
+	if o == nil {
+		return child.LogState{}
+	}
+	return child.LogState{Blocked: o.Blocked, Drops: o.Drops, Dropped: o.Dropped}
 }
 
 // exited adds the last lines of output: the shim reports an exit only after the

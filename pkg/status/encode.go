@@ -136,7 +136,7 @@ func NewExit(e *child.Exit) Exit {
 var rank = map[child.ConditionType]int{
 	child.ConditionReady: 1, child.ConditionHealthy: 2, child.ConditionDependenciesReady: 3,
 	child.ConditionManifestValid: 4, child.ConditionManifestSeen: 4, child.ConditionCrashLooping: 5, child.ConditionNotEnforced: 6,
-	child.ConditionTreeKill: 7, child.ConditionReconciling: 8, child.ConditionStalled: 9,
+	child.ConditionTreeKill: 7, child.ConditionLogWritable: 8, child.ConditionReconciling: 9, child.ConditionStalled: 10,
 }
 
 func conditions(known []child.ConditionState, v Validity, generation uint64) []child.ConditionState {

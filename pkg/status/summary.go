@@ -95,6 +95,7 @@ type tally struct {
 	Counts
 	unwell    []string // critical children that cannot run
 	unsettled int      // children that are on their way to what is declared
+	held      []string // children that wait for their log, or soon will
 }
 
 func count(children []*child.Snapshot) tally {
@@ -114,6 +115,9 @@ func count(children []*child.Snapshot) tally {
 		if s.Spec.Criticality == child.Critical && s.CannotRun {
 			t.unwell = append(t.unwell, string(s.ID))
 		}
+		if s.Log.HoldsUp() {
+			t.held = append(t.held, string(s.ID))
+		}
 		if c, ok := find(s.Conditions, child.ConditionReconciling); ok && c.Status == isTrue {
 			t.unsettled++
 		}
@@ -130,6 +134,9 @@ func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []
 	}
 	if len(t.unwell) > 0 {
 		add(ConditionDegraded, isTrue, "CriticalChildCannotRun", names(t.unwell))
+	}
+	if len(t.held) > 0 {
+		add(ConditionLogsWritable, isFalse, "OutputBlocked", "the output of these children cannot be written and holds them up: "+names(t.held))
 	}
 	if info.RecordsError != "" {
 		add(ConditionRecordsWritten, isFalse, "WriteFailed", info.RecordsError)

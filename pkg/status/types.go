@@ -188,6 +188,7 @@ const (
 	ConditionStateKept      child.ConditionType = "StateKept"      // False: the state directory was deleted or moved away while it was in use
 	ConditionShimConnected  child.ConditionType = "ShimConnected"  // False: nothing can be started, stopped or noticed
 	ConditionShimCurrent    child.ConditionType = "ShimCurrent"    // False: the shim is of an older version and cannot do all that this one relies on
+	ConditionLogsWritable   child.ConditionType = "LogsWritable"   // False: a log that cannot be written holds children up
 	ConditionStatusWritten  child.ConditionType = "StatusWritten"  // False: some status files are older than they say
 )
 

@@ -32,15 +32,26 @@ func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
 const shimPatience = 2 * time.Second
 
 func (s *Server) health() control.Health {
-	h, all := s.o.Supervisor.Health(), s.o.View.Runtime()
+	h, all, blocked := s.o.Supervisor.Health(), s.o.View.Runtime(), s.outputBlocked()
 	kept, _ := all.Condition(status.ConditionStateKept)
 	return control.Health{
 		StateLost: kept.Message,
-		Healthy:   h.Alive && !h.Degraded && (h.Connected || time.Since(h.Lost) < shimPatience),
+		Healthy:   h.Alive && !h.Degraded && len(blocked) == 0 && (h.Connected || time.Since(h.Lost) < shimPatience),
 		State:     status.State(h.State), PID: os.Getpid(), Version: all.Version, StartedAt: all.StartedAt,
 		LastObserved: h.LastObserved.UTC(), Shim: h.Connected, ShimReason: all.Shim.Reason, ShimLacks: all.Shim.Lacks, RecordsError: h.RecordsError,
-		Unwell: append([]child.ID{}, h.Unwell...), Stalls: s.o.Desired().Stalls,
+		Unwell: append([]child.ID{}, h.Unwell...), OutputBlocked: blocked, Stalls: s.o.Desired().Stalls,
 	}
+}
+
+// outputBlocked are the children that a log holds up, critical or not: it is not they
+// that are unwell, but what is kept of them.
+func (s *Server) outputBlocked() (ids []child.ID) {
+	for _, c := range s.o.Supervisor.Children() {
+		if c.Log.HoldsUp() {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
 }
 
 func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {

@@ -51,6 +51,28 @@ func TestHealthIsNoneWhileTheShimIsAway(t *testing.T) {
 	})
 }
 
+func TestHealthIsNoneWhileALogHoldsAChildUp(t *testing.T) {
+	h := open(t, office)
+	s, _ := h.handle.Child("office/worker")
+	key := child.Key{ID: s.ID, Incarnation: s.Incarnation, Generation: s.Generation}
+
+	h.procs.events <- machine.LogChanged{Key: key, Log: child.LogState{Blocked: "no space left on device"}}
+
+	until(t, func() string {
+		if health, err := h.Health(t.Context()); err != nil || health.Healthy || len(health.OutputBlocked) != 1 {
+			return fmt.Sprintf("health = %+v, %v; want none, and who is held up", health, err)
+		}
+		return ""
+	})
+	h.procs.events <- machine.LogChanged{Key: key}
+	until(t, func() string {
+		if health, err := h.Health(t.Context()); err != nil || !health.Healthy {
+			return fmt.Sprintf("health = %+v, %v; want it well again", health, err)
+		}
+		return ""
+	})
+}
+
 func TestWhatIsThereCanBeRead(t *testing.T) {
 	h := open(t, office)
 

@@ -64,6 +64,7 @@ const (
 	ConditionNotEnforced       ConditionType = "NotEnforced"
 	ConditionManifestSeen      ConditionType = "ManifestSeen" // False where the last valid one holds because nobody could look in time
 	ConditionTreeKill          ConditionType = "TreeKill"     // False where only the process group can be killed
+	ConditionLogWritable       ConditionType = "LogWritable"  // False while its output cannot be written; else it is not there
 	ConditionReconciling       ConditionType = "Reconciling"
 	ConditionStalled           ConditionType = "Stalled"
 )
@@ -120,6 +121,16 @@ type Failure struct {
 	Recoverable bool   `json:"recoverable"`
 }
 
+// LogState says what becomes of the output of the newest attempt.
+type LogState struct {
+	Blocked string // why nothing can be written now; empty: it can
+	Drops   bool   // what comes meanwhile is dropped; else the child waits once a pipe is full
+	Dropped uint64 // bytes of this attempt, as long as its shim lives
+}
+
+// HoldsUp reports whether the child has to wait because of its log, or soon will.
+func (l LogState) HoldsUp() bool { return l.Blocked != "" && !l.Drops }
+
 // Snapshot is everything that is known of one child at one moment. It is
 // immutable once published.
 type Snapshot struct {
@@ -145,7 +156,8 @@ type Snapshot struct {
 
 	// What the probes of the newest attempt found; zero without one.
 	Liveness, Readiness ProbeState
-	Said                Said       // of itself
+	Said                Said // of itself
+	Log                 LogState
 	Files               []FileHash // that it must be told about, as it knows them; sorted by path
 
 	// PendingSince is since when a Pending child waits, and Waited how long its

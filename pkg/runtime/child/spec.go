@@ -266,7 +266,19 @@ type Logs struct {
 	MaxSizeMB  float64 `json:"max_size_mb"`
 	MaxFiles   int     `json:"max_files"`
 	Timestamps bool    `json:"timestamps,omitempty"`
+
+	// WhenFull is empty for what every version before this field did: BlockOutput.
+	WhenFull WhenFull `json:"when_full,omitempty"`
 }
+
+// WhenFull is what becomes of output while the disk of the log is full.
+type WhenFull string
+
+// The values of when_full.
+const (
+	BlockOutput WhenFull = "block" // it waits in a pipe, and then the child does
+	DropOutput  WhenFull = "drop"  // it is dropped and counted
+)
 
 // Reload says which files a running child must be told about.
 type Reload struct {

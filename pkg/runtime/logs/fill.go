@@ -13,6 +13,8 @@ type Policy struct {
 	MaxBytes   int64 // a file that has reached this is rotated; 0: never
 	MaxFiles   int   // the current one included; less than 1 means 1
 	Timestamps bool  // each line begins with the time: RFC 3339, UTC, nanoseconds
+
+	Drop bool `json:",omitempty"` // what comes while the disk is full is dropped; else it waits
 }
 
 // room is how many bytes a file of size bytes takes before one has to look for

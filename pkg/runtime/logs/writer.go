@@ -194,6 +194,26 @@ func (w *Writer) endLine() error {
 	return nil
 }
 
+// WriteLine adds a line of ours, as a whole or not at all, after the end of the line
+// that is there.
+func (w *Writer) WriteLine(text string) error {
+	err := w.prepare()
+	if err == nil {
+		err = w.endLine()
+	}
+	if err == nil {
+		var line []byte
+		if w.policy.Timestamps {
+			line = stampAt(w.now())
+		}
+		err = w.write(append(append(line, text...), '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write log %s: %w", w.dir, err)
+	}
+	return nil
+}
+
 // SetPolicy applies p from the next byte on.
 func (w *Writer) SetPolicy(p Policy) { w.policy = p }
 

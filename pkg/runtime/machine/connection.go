@@ -73,7 +73,7 @@ func (t *Tree) adopt(p Process) {
 		t.runs(s, p, ChildAdopted)
 		return
 	}
-	s.live.epoch, s.live.weakKill = t.epoch, p.WeakKill
+	s.live.epoch, s.live.weakKill, s.live.log = t.epoch, p.WeakKill, p.Log
 	t.touch(s)
 	if s.stop != nil {
 		t.stopAgain(s)

@@ -72,6 +72,8 @@ type Process struct {
 	StartedAt time.Time
 	WeakKill  bool // only the process group can be killed: there is no cgroup
 	Task      bool // a function inside this program: PID is the program's, and it cannot be killed
+
+	Log child.LogState // what becomes of its output, if its owner told that
 }
 
 // Detached says that the shim cannot be reached: until the next Adopted nothing

@@ -30,6 +30,7 @@ func (t *Tree) Snapshot(id child.ID) (*child.Snapshot, bool) {
 		PID: s.live.pid, StartedAt: s.live.startedAt, Ready: s.live.ready, ReadyAt: s.live.readyAt,
 		Liveness: s.live.liveness.shown, Readiness: s.live.readiness.shown,
 		Said:         s.live.said,
+		Log:          s.live.log,
 		Files:        s.live.files,
 		NextRunAt:    s.nextRun.wall,
 		PendingSince: s.pendingSince, Waited: child.Seconds(s.waited),
@@ -92,6 +93,9 @@ func (t *Tree) conditionsOf(s *state, list []child.ConditionState) []child.Condi
 	}
 	if s.live.weakKill {
 		add(child.ConditionTreeKill, false, "NoCgroup", "there is no cgroup for it: a stop reaches its process group, not a grandchild that left that")
+	}
+	if l := s.live.log; l.Blocked != "" {
+		add(child.ConditionLogWritable, false, logReason(l), logMessage(l))
 	}
 	if s.phase == child.Pending || s.phase == child.Starting || s.phase == child.Stopping {
 		add(child.ConditionReconciling, true, string(s.phase), waitMessage(s))

@@ -130,7 +130,7 @@ func (t *Tree) runs(s *state, p Process, how FactKind) {
 	l := &s.live
 	l.retry, l.wantsSlot, l.lastRetry = moment{}, false, 0
 	l.seen, l.epoch = true, t.epoch
-	l.pid, l.startedAt, l.weakKill, l.task = p.PID, p.StartedAt, p.WeakKill, p.Task
+	l.pid, l.startedAt, l.weakKill, l.task, l.log = p.PID, p.StartedAt, p.WeakKill, p.Task, p.Log
 	if s.stop == nil || s.stop.stage != stopGivenUp {
 		s.failure = nil
 	}

@@ -108,6 +108,7 @@ type attempt struct {
 
 	over bool       // its end is known and dealt with before the step ends: no signal reaches it
 	said child.Said // of itself
+	log  child.LogState
 
 	files      []child.FileHash // as it knows them; nil: not looked at yet
 	unread     string           // why some have not been read for a while

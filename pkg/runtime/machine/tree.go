@@ -119,6 +119,8 @@ func (t *Tree) Step(now Instant, wall time.Time, ev Event) {
 		t.probed(ev)
 	case Notified:
 		t.notified(ev)
+	case LogChanged:
+		t.logChanged(ev)
 	case FilesSeen:
 		t.filesSeen(ev)
 	case Seen:

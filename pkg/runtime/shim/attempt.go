@@ -100,6 +100,14 @@ type attempt struct {
 	giveUp   time.Time // when a killed tree is reported with its leftovers
 	stuck    time.Time // since when its output cannot be written; zero: it can
 	unreaped time.Time // since when init has not reaped it
+
+	// What becomes of its output: see Output.
+	blocked           string    // why it cannot be written; "": it can
+	unwatched         bool      // it is not read, until it can be written
+	retry             time.Time // when that is tried again
+	dropped, unmarked uint64    // bytes, and those of them of which the log does not tell yet
+	told              Output
+	toldAt            time.Time
 }
 
 // signalOrder is a signalRequest whose name was understood.

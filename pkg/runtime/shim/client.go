@@ -296,6 +296,8 @@ func eventOf(m message) Event {
 		return Exited{*m.Exited}
 	case m.Notified != nil:
 		return Notified{*m.Notified}
+	case m.Output != nil:
+		return *m.Output
 	}
 	return nil // a word of a newer shim
 }

@@ -279,6 +279,10 @@ func (s *server) listing() *listing {
 		if a.stage != starting {
 			p := a.Process
 			p.Said, a.ear.untold = a.ear.said.lasting(), Notice{}
+			if a.told = a.output(); a.told != (Output{}) {
+				now := a.told
+				p.Output = &now
+			}
 			l.Running = append(l.Running, p)
 		}
 	}

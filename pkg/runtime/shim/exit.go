@@ -10,31 +10,6 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
-// copyOutput moves what the attempt has printed to its log.
-func (s *server) copyOutput(a *attempt, hangup bool) {
-	if a.out < 0 {
-		return
-	}
-	n, err := s.copySome(a)
-	switch {
-	case err != nil:
-		if a.stuck.IsZero() {
-			log.Printf("%s: its output waits: %v", a.Key, err)
-			a.stuck = time.Now()
-			s.poll.unwatch(a.out)
-		}
-		s.lookAgain(a, logRetry)
-	case !a.stuck.IsZero():
-		a.stuck = time.Time{}
-		if err := s.poll.watch(a.out, watchOutput, a.n); err != nil {
-			a.stuck = time.Now()
-			s.lookAgain(a, logRetry)
-		}
-	case n == 0 && hangup: // it closed its output, and nobody can open it again
-		s.poll.unwatch(a.out)
-	}
-}
-
 // checkEnd looks whether the main process of a running attempt has ended.
 func (s *server) checkEnd(a *attempt) {
 	if a.stage != running {
@@ -214,12 +189,16 @@ func (s *server) drained(a *attempt) bool {
 		return true
 	}
 	for range 16 { // MiB; a pipe holds less
-		n, err := s.copySome(a)
+		n, err := s.copyMarked(a)
 		if n == 0 && err == nil {
 			return true
 		}
 		if err == nil {
 			continue
+		}
+		if a.policy.Drop && isFull(err) {
+			s.drop(a)
+			return true
 		}
 		if a.stuck.IsZero() || a.stuck.Before(a.report.FinishedAt) {
 			a.stuck = a.report.FinishedAt

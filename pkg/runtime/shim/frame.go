@@ -30,6 +30,7 @@ type message struct {
 	StartFailed *StartFailed `json:"start_failed,omitempty"`
 	Exited      *Report      `json:"exited,omitempty"`
 	Notified    *Notice      `json:"notified,omitempty"`
+	Output      *Output      `json:"output,omitempty"`
 	Refused     string       `json:"refused,omitempty"` // why the connection or a Quit is refused
 	Bye         bool         `json:"bye,omitempty"`     // Quit is accepted: the shim ends
 	Pong        bool         `json:"pong,omitempty"`    // answers Ping

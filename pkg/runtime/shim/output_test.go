@@ -142,21 +142,31 @@ func TestFloodOfOneChildDelaysNoOther(t *testing.T) {
 	b.client.Ack(key("flood", 0))
 }
 
-func TestFullDiskHoldsAChildBackAndLosesNothing(t *testing.T) {
+// smallDisk has the log of a child on a disk of 256 KiB; room gives it 4 MiB.
+func (b *bench) smallDisk(id string) (room func()) {
+	b.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("only root can mount a small file system")
+		b.Skip("only root can mount a small file system")
 	}
-	b := newBench(t, "")
-	k := key("web", 0)
-	dir := filepath.Join(b.dir, "logs", "web")
+	dir := filepath.Join(b.dir, "logs", id)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	if err := unix.Mount("none", dir, "tmpfs", 0, "mode=0700,size=256k"); err != nil {
-		t.Skipf("no rights to mount: %v", err)
+		b.Skipf("no rights to mount: %v", err)
 	}
-	unmount := func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }
-	defer unmount()
+	b.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	return func() {
+		if err := unix.Mount("none", dir, "tmpfs", unix.MS_REMOUNT, "mode=0700,size=4m"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestFullDiskHoldsAChildBackAndLosesNothing(t *testing.T) {
+	b := newBench(t, "")
+	k := key("web", 0)
+	room := b.smallDisk("web")
 
 	b.run(k, count, 100_000, 0) // 589 kB
 	b.until("the disk is full", func() bool { return len(b.output(k)) > 200<<10 })
@@ -165,13 +175,76 @@ func TestFullDiskHoldsAChildBackAndLosesNothing(t *testing.T) {
 	if spent := cpuTicks(t, b.list.Shim.PID) - before; spent > 5 {
 		t.Errorf("the shim spent %d of 30 ticks on a full disk", spent)
 	}
-	if err := unix.Mount("none", dir, "tmpfs", unix.MS_REMOUNT, "mode=0700,size=4m"); err != nil {
-		t.Fatal(err)
-	}
+	room()
 	b.exited(k)
 
 	if n := b.checkCount("web"); n != 100_000 {
 		t.Errorf("%d lines, want 100000", n)
 	}
+	b.client.Ack(k)
+}
+
+func TestAFullDiskIsToldAlsoToANewBrainAndSoIsItsEnd(t *testing.T) {
+	b := newBench(t, "")
+	k := key("web", 0)
+	room := b.smallDisk("web")
+
+	b.run(k, count, 100_000, 0)
+	told := await(b, func(o Output) bool { return o.Key == k })
+	b.disconnect()
+	b.connect()
+	listed := b.list.Running
+	room()
+	over := await(b, func(o Output) bool { return o.Key == k })
+	b.exited(k)
+
+	if want := (Output{Key: k, Blocked: unix.ENOSPC.Error()}); told != want {
+		t.Errorf("it told %+v, want %+v", told, want)
+	}
+	if len(listed) != 1 || listed[0].Output == nil || listed[0].Output.Blocked == "" {
+		t.Errorf("it listed %+v, want one whose output is blocked", listed)
+	}
+	if want := (Output{Key: k}); over != want {
+		t.Errorf("at the end it told %+v, want %+v", over, want)
+	}
+	b.client.Ack(k)
+}
+
+func TestAChildThatMayLoseOutputIsNotHeldBackByAFullDisk(t *testing.T) {
+	b := newBench(t, "")
+	k := key("web", 0)
+	b.smallDisk("web")
+	launch := b.launch(k, count, 100_000, 0)
+	launch.Log.Drop = true
+
+	b.client.Start(launch)
+	b.started(k)
+	told := await(b, func(o Output) bool { return o.Key == k })
+	exit := b.exited(k)
+
+	if !told.Drops || told.Blocked == "" || told.Dropped == 0 {
+		t.Errorf("it told %+v, want that output is dropped, and how much", told)
+	}
+	if exit.Code == nil || *exit.Code != 0 {
+		t.Errorf("it ended as %+v, want exit code 0", exit)
+	}
+	b.client.Ack(k)
+}
+
+func TestTheLogSaysWhereOutputWasDropped(t *testing.T) {
+	b := newBench(t, "")
+	k := key("web", 0)
+	room := b.smallDisk("web")
+	launch := b.launch(k, flood)
+	launch.Log.Drop = true
+	b.client.Start(launch)
+	b.started(k)
+	await(b, func(o Output) bool { return o.Key == k && o.Dropped > 0 })
+
+	room()
+
+	b.printed(k, "-- reconciler: ")
+	b.client.Signal(k, "SIGKILL", true)
+	b.exited(k)
 	b.client.Ack(k)
 }

@@ -305,6 +305,7 @@ func (s *server) lookAtDue(now time.Time) {
 			s.listenTo(a)
 		}
 		s.tell(a)
+		s.tellOutput(a)
 		if !a.stuck.IsZero() && a.stage == running {
 			s.copyOutput(a, false)
 		}

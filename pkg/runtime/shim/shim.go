@@ -49,6 +49,7 @@ type Process struct {
 	SpecHash  string        `json:"spec_hash,omitempty"`
 	WeakKill  bool          `json:"weak_kill,omitempty"` // no cgroup: processes that hide their origin can escape
 	Said      *Notice       `json:"said,omitempty"`      // all that it said of itself so far; only in Listed
+	Output    *Output       `json:"output,omitempty"`    // what becomes of its output, without the key; only in Listed; nil: it is written
 }
 
 // Report says how an attempt ended. Lost means that nobody could see: Code is nil

@@ -199,7 +199,7 @@ func (s *server) watch(a *attempt) {
 	}
 	if err := s.poll.watch(a.out, watchOutput, a.n); err != nil {
 		log.Printf("%s: %v; looking at it every second", a.Key, err)
-		a.stuck = time.Now()
+		a.stuck, a.unwatched = time.Now(), true
 		s.lookAgain(a, logRetry)
 	}
 }

@@ -83,6 +83,10 @@ const (
 
 	// RealTimeSignals: it knows SIGRTMIN+3 and its like.
 	RealTimeSignals Capability = "real_time_signals"
+
+	// OutputTold: it tells when the output of a child cannot be written, and drops it
+	// then where the child's manifest wants that.
+	OutputTold Capability = "output_told"
 )
 
 // capabilities are those of this program's shim, with what a shim without one
@@ -97,6 +101,7 @@ var capabilities = []struct {
 	{RegularFiles, "opens the program of a child before each start, whatever a link in its place leads to"},
 	{Heartbeat, "is not asked whether it still answers, and is noticed to hang only when the kernel says that it is stopped"},
 	{RealTimeSignals, "cannot send SIGRTMIN+3 and its like: a stop that begins with one waits for its time-out, and then kills"},
+	{OutputTold, "does not say when a full disk keeps the output of a child waiting, and drops none (logs.when_full)"},
 }
 
 func ownCapabilities() []Capability {

@@ -57,6 +57,8 @@ const red, yellow, green, reset = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
 // paintPhase colours the words of a table that somebody should see first.
 func paintPhase(cell string) string {
 	switch cell {
+	case "Running,OutputBlocked", "Running,OutputDropped":
+		return yellow + cell + reset
 	case "Running", "Completed":
 		return green + cell + reset
 	case "Pending", "Starting", "Stopping", "Backoff":

@@ -160,12 +160,21 @@ func (p *childPrinter) row(c *status.Child, used usage.Sample) []string {
 	if c.PID != nil && c.StartedAt != nil {
 		age = humanDuration(p.now().Sub(*c.StartedAt))
 	}
-	row := []string{string(c.ID), ready, string(c.Phase), strconv.FormatUint(c.RestartCount, 10), age}
+	row := []string{string(c.ID), ready, phaseText(c), strconv.FormatUint(c.RestartCount, 10), age}
 	if p.flags.output == "wide" {
 		cpu, mem := p.usageText(c, used)
 		row = append(row, pidText(c.PID), cpu, mem, p.lastExit(c.LastExit))
 	}
 	return row
+}
+
+// phaseText is the phase, and that a log holds the child up: by the phase alone all
+// would be well. The form is that of kubectl get nodes.
+func phaseText(c *status.Child) string {
+	if l, ok := c.Condition(child.ConditionLogWritable); ok && l.Status == "False" {
+		return string(c.Phase) + "," + l.Reason
+	}
+	return string(c.Phase)
 }
 
 // usageText is what the tree of a child uses: the average of one core since it

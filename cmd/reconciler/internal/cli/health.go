@@ -12,6 +12,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/control/client"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
 
 const healthExamples = `  # Is all well?
@@ -77,6 +78,14 @@ func reasonOf(reason string) string {
 	return ": " + reason
 }
 
+func listOf(ids []child.ID) string {
+	var names []string
+	for _, id := range ids {
+		names = append(names, string(id))
+	}
+	return strings.Join(names, ", ")
+}
+
 // illness says, a phrase each, what is not as it should be. Not all of it makes a
 // reconciler unhealthy.
 func illness(h control.Health) []string {
@@ -88,11 +97,10 @@ func illness(h control.Health) []string {
 		ill = append(ill, fmt.Sprintf("the manifests are not followed to the letter (%s): %s", s.Reason, s.Message))
 	}
 	if len(h.Unwell) > 0 {
-		var who []string
-		for _, id := range h.Unwell {
-			who = append(who, string(id))
-		}
-		ill = append(ill, "critical children that cannot run: "+strings.Join(who, ", "))
+		ill = append(ill, "critical children that cannot run: "+listOf(h.Unwell))
+	}
+	if len(h.OutputBlocked) > 0 {
+		ill = append(ill, "children that a log holds up which cannot be written: "+listOf(h.OutputBlocked)+" (see reconciler why)")
 	}
 	if !h.Shim && h.State == "alive" {
 		ill = append(ill, "the shim cannot be reached"+reasonOf(h.ShimReason)+"; children run on")

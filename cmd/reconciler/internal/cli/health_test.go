@@ -7,6 +7,7 @@ import (
 
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 	"github.com/reconciler-dev/reconciler/pkg/status"
 )
 
@@ -34,6 +35,16 @@ func TestHealthSaysHowItIsWithTheShim(t *testing.T) {
 		if out.String() != c.want {
 			t.Errorf("%s: %q, want %q", c.name, out.String(), c.want)
 		}
+	}
+}
+
+func TestHealthNamesWhomALogHoldsUp(t *testing.T) {
+	h := control.Health{State: "alive", Shim: true, OutputBlocked: []child.ID{"web", "eu/job"}}
+
+	err := printHealth(h, "text", true, io.Discard)
+
+	if Code(err) != Failed || !strings.Contains(err.Error(), "a log holds up which cannot be written: web, eu/job") {
+		t.Errorf("health says %v, exit code %d; want both names and %d", err, Code(err), Failed)
 	}
 }
 

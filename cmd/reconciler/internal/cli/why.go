@@ -127,7 +127,7 @@ func isAdverse(c child.ConditionState, p child.Phase) bool {
 		return c.Status == "False" && p == child.Running
 	case child.ConditionDependenciesReady:
 		return c.Status == "False" && p != child.Pending
-	case child.ConditionManifestValid, child.ConditionManifestSeen, child.ConditionTreeKill, child.ConditionFilesRead:
+	case child.ConditionManifestValid, child.ConditionManifestSeen, child.ConditionTreeKill, child.ConditionFilesRead, child.ConditionLogWritable:
 		return c.Status == "False"
 	case child.ConditionReconciling:
 		return c.Status == "True" && p == child.Running // else the phase says it
