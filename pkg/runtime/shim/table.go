@@ -191,13 +191,13 @@ func (t *table) close() { t.file.Close() }
 // shim may hold it a moment longer, through a child that it was just starting:
 // then it is waited for, unless a living shim answers.
 func lock(dir string, answers func() bool) (*os.File, error) {
-	path := filepath.Join(dir, "lock")
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := nobodyBeside(path); err != nil {
+	at := filepath.Join(dir, "lock")
+	if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+		if err := nobodyBeside(at); err != nil {
 			return nil, err
 		}
 	}
-	file, err := private.Open(path, os.O_RDWR|os.O_CREATE)
+	file, err := private.Open(at, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}

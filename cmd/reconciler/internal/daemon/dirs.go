@@ -22,12 +22,12 @@ func makeDirs(dirs cli.Dirs, p trust.Policy) error {
 	return makeStatus(dirs.Status, p)
 }
 
-func makeState(dir string, p trust.Policy) error {
-	if err := private.Dir(dir, p); err != nil {
-		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dir))
+func makeState(state string, p trust.Policy) error {
+	if err := private.Dir(state, p); err != nil {
+		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, state))
 	}
-	if err := private.Here(dir); err != nil {
-		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, dir))
+	if err := private.Here(state); err != nil {
+		return fmt.Errorf("state directory: %w%s, or choose another --state", err, wayOut(err, state))
 	}
 	return nil
 }
