@@ -127,6 +127,13 @@ func (s *Set) Unseen() map[child.ID]bool {
 	return unseen
 }
 
+// Awaited reports whether the manifest of a child is gone, and it is not decided yet
+// that this counts.
+func (s *Set) Awaited(id child.ID) bool { return !s.missing[id].IsZero() }
+
+// AwaitsAny reports whether there is a child that is Awaited.
+func (s *Set) AwaitsAny() bool { return len(s.missing) > 0 }
+
 // Get is the entry of id.
 func (s *Set) Get(id child.ID) (Entry, bool) {
 	lo, hi := 0, len(s.Entries)

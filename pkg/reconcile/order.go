@@ -28,6 +28,14 @@ func orderRemovals(removals []Action, have []*child.Snapshot) []Action {
 	return append(children, supervisors...)
 }
 
+// awaitsDependants reports whether the manifest of a child that depends on id is gone
+// too, and only does not count yet: they are removed in one order then.
+func awaitsDependants(want *desired.Set, have []*child.Snapshot, id child.ID) bool {
+	return want.AwaitsAny() && slices.ContainsFunc(have, func(s *child.Snapshot) bool {
+		return want.Awaited(s.ID) && slices.ContainsFunc(s.Spec.Dependencies, func(d child.Dependency) bool { return d.ID == id })
+	})
+}
+
 // orderChanges puts supervisors first, outer ones before inner ones, then
 // dependencies before their dependants.
 func orderChanges(changes []Action, want *desired.Set) []Action {

@@ -54,7 +54,9 @@ func Plan(want *desired.Set, have []*child.Snapshot) []Action {
 		if a, ok := decide(id, both); !ok {
 			continue
 		} else if a.Verb == Remove {
-			removals = append(removals, a)
+			if !awaitsDependants(want, have, id) {
+				removals = append(removals, a)
+			}
 		} else {
 			changes = append(changes, a)
 		}

@@ -43,7 +43,7 @@ func (t *Tree) checkNames(s *state) error {
 		return fmt.Errorf("unknown phase")
 	case (s.hold != nil) != (s.operation == child.Paused || s.operation == child.OperationQuarantined):
 		return fmt.Errorf("operation %s with hold %v", s.operation, s.hold)
-	case s.operation == child.Removed && s.phase != child.Stopping && !s.hook.on():
+	case s.operation == child.Removed && s.phase != child.Stopping && !s.hook.on() && len(t.removedBefore(s)) == 0 && t.shutdown == nil:
 		return fmt.Errorf("removed, without a process, and still there")
 	case s.attempt > 0 && s.fence <= s.generation:
 		return fmt.Errorf("the fence %d is not above the generation", s.fence)
@@ -74,7 +74,7 @@ func (t *Tree) checkAttempt(s *state) error {
 		return fmt.Errorf("a stop under way: %v", s.stop)
 	case s.pendingRestart != nil && (s.phase != child.Stopping || s.operation != child.Active):
 		return fmt.Errorf("operation %s with a pending restart", s.operation)
-	case s.phase == child.Running && !s.wanted() && t.shutdown == nil:
+	case s.phase == child.Running && !s.wanted() && t.shutdown == nil && len(t.removedBefore(s)) == 0:
 		return fmt.Errorf("it runs and should not: operation %s, suspend %v", s.operation, s.spec.Suspend)
 	}
 	return nil

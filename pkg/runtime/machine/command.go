@@ -185,10 +185,14 @@ func (t *Tree) remove(s *state, c Command) Reply {
 	s.hold = nil
 	t.cancelRestart(s, c.Cause.Reason)
 	t.save(s)
-	if s.hasAttempt() {
-		t.beginStop(s, string(Remove), c.Cause)
-	} else {
+	switch {
+	case !s.hasAttempt():
 		t.leave(s)
+	case len(t.removedBefore(s)) > 0:
+		s.removal = &c.Cause
+		t.touch(s)
+	default:
+		t.beginStop(s, string(Remove), c.Cause)
 	}
 	return Reply{Decision: Accepted}
 }

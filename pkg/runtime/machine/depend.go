@@ -139,7 +139,7 @@ func (t *Tree) noteAttempts(s *state, keep bool) {
 // followDependencies restarts a child after a dependency with `restart: true` that is back as
 // a newer attempt than the one the child began with.
 func (t *Tree) followDependencies(s *state) {
-	if t.shutdown != nil || !s.hasAttempt() || s.stop != nil || s.part.in != nil {
+	if t.shutdown != nil || !s.hasAttempt() || s.stop != nil || s.part.in != nil || s.operation == child.Removed {
 		return
 	}
 	for _, d := range s.spec.Dependencies {
@@ -157,7 +157,7 @@ func (t *Tree) checkDependencies(s *state) error {
 	if (s.phase == child.Pending) != !s.pendingSince.IsZero() {
 		return fmt.Errorf("it is pending since %v", s.pendingSince)
 	}
-	if t.shutdown != nil || !s.hasAttempt() || s.stop != nil || s.part.in != nil {
+	if t.shutdown != nil || !s.hasAttempt() || s.stop != nil || s.part.in != nil || s.operation == child.Removed {
 		return nil
 	}
 	for _, d := range s.spec.Dependencies {

@@ -69,7 +69,8 @@ type Record struct {
 	Observed    uint64           `json:"observed,omitempty"`
 	Operation   child.Operation  `json:"operation"`
 	Hold        *child.Hold      `json:"hold,omitempty"`
-	Phase       child.Phase      `json:"phase"` // as it was when recorded
+	Removing    *child.Cause     `json:"removing,omitempty"` // of a removal that waits for its turn
+	Phase       child.Phase      `json:"phase"`              // as it was when recorded
 	Generation  child.Generation `json:"generation"`
 	Attempt     child.Attempt    `json:"attempt"`
 	Fence       child.Generation `json:"fence"` // no later attempt has a generation below it

@@ -21,7 +21,7 @@ func (t *Tree) record(s *state) Record {
 		Hook:  s.hookRecord(), NextRun: s.nextRun.wall, BetweenRuns: s.betweenRuns, QueuedRun: s.queuedRun,
 		Files: s.live.files, ReloadFailed: s.reloadFailed,
 		ID: s.id, Incarnation: s.incarnation, Spec: s.spec, Origin: s.origin, Observed: s.observed,
-		Operation: s.operation, Hold: s.hold, Phase: s.phase,
+		Operation: s.operation, Hold: s.hold, Removing: s.removal, Phase: s.phase,
 		Generation: s.generation, Attempt: s.attempt, Fence: s.fence, Restarts: s.restartCount(),
 		PID: s.live.pid, StartedAt: s.live.startedAt,
 		NextStart: s.rest.wall, LastDelay: child.Millis(s.lastDelay), Quick: s.quick,
@@ -95,7 +95,7 @@ func Restore(cfg Config, now Instant, wall time.Time, recs []Record) *Tree {
 func (t *Tree) restore(r Record) *state {
 	s := t.put(&state{
 		id: r.ID, incarnation: r.Incarnation, spec: r.Spec, origin: r.Origin, observed: r.Observed,
-		operation: r.Operation, hold: r.Hold, phase: r.Phase,
+		operation: r.Operation, hold: r.Hold, removal: r.Removing, phase: r.Phase,
 		generation: r.Generation, attempt: r.Attempt,
 		lastDelay: r.LastDelay.Duration(), quick: r.Quick,
 		exits: slices.Clip(r.Exits), failure: r.Failure, reloadFailed: r.ReloadFailed, updatedAt: r.UpdatedAt, correlation: r.Correlation,

@@ -33,7 +33,7 @@ func (t *Tree) await(s *state) {
 		waits = append(waits, s.waitsForRun()...)
 	case s.phase == child.Starting && !s.live.asked && (s.live.wantsSlot || !t.connected):
 	default:
-		t.setWaits(s, t.hookWaits(s))
+		t.setWaits(s, append(t.hookWaits(s), t.removedBefore(s)...))
 		t.leaveQueue(s)
 		return
 	}

@@ -17,7 +17,8 @@ type state struct {
 	rng         rand.PCG // of the jitter, this child's own
 
 	operation child.Operation
-	hold      *child.Hold // set exactly while operation is paused or quarantined
+	hold      *child.Hold  // set exactly while operation is paused or quarantined
+	removal   *child.Cause // of a removal that waited for its turn, see removal.go
 	phase     child.Phase
 
 	// generation and attempt are of the newest attempt; attempt is 0 before the

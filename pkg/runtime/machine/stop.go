@@ -196,6 +196,7 @@ func (t *Tree) giveUp(s *state) {
 	t.fact(s, ChildStopFailed, s.failure.Reason)
 	t.save(s)
 	t.wentDown(s, s.stop, nil)
+	t.lookAtStoppedAfter(s)
 }
 
 func (t *Tree) survived(s *state) string {

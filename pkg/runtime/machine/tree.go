@@ -159,6 +159,7 @@ func (t *Tree) settle() {
 // conditions, its deadline, and what its dependants see of it.
 func (t *Tree) look(s *state) {
 	t.keepUp(s)
+	t.removeInTurn(s)
 	t.depend(s)
 	t.await(s)
 	t.arrange(s)
@@ -222,6 +223,7 @@ func (t *Tree) leave(s *state) {
 // forget makes a child that has no attempt disappear.
 func (t *Tree) forget(s *state) {
 	t.fact(s, ChildRemoved, "")
+	t.lookAtStoppedAfter(s)
 	s.gone = true
 	t.save(s)
 	t.leaveQueue(s)
