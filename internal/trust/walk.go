@@ -120,17 +120,21 @@ func (p Policy) walk(path string) (*walker, error) {
 
 // walk leaves nothing open after an error.
 func (w *walker) walk() error {
-	whole, err := filepath.Abs(w.asked)
-	if err != nil {
-		return err
+	whole := w.asked // not cleaned: .. behind a link is the folder above its target, for the kernel and here
+	if !filepath.IsAbs(whole) {
+		wd, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		whole = wd + "/" + whole
 	}
 	rest := parts(whole)
 	if err := w.root(len(rest) == 0); err != nil {
 		return err
 	}
 	for len(rest) > 0 {
-		rest, err = w.step(rest[0], rest[1:])
-		if err != nil {
+		var err error
+		if rest, err = w.step(rest[0], rest[1:]); err != nil {
 			w.close()
 			return err
 		}

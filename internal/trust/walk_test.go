@@ -284,3 +284,21 @@ func TestNobodyIsToldToTakeAHomeFromItsUser(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFolderAboveALinkIsThatOfItsTarget(t *testing.T) {
+	root := tree(t, "checkout/manifests/", "checkout/app.env", "app.env")
+	must(t, os.Symlink("checkout/manifests", filepath.Join(root, "link")))
+	path := root + "/link/../app.env" // as it is: Join would make app.env of it
+
+	f, err := Own().Open(path, unix.O_RDONLY)
+
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := io.ReadAll(f)
+	kernel, kernelErr := os.ReadFile(path)
+	if must(t, err, kernelErr); string(got) != "checkout/app.env" || string(kernel) != string(got) {
+		t.Errorf("opened %q, want checkout/app.env, which the kernel opens: %q", got, kernel)
+	}
+}

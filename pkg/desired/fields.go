@@ -44,12 +44,12 @@ type manifestFields struct {
 // those that say how children run, not which and what. Sections are inherited
 // field by field, environment and secrets name by name, other lists whole.
 type inheritable struct {
-	WorkingDir         *string              `json:"working_dir" jsonschema:"pattern=^/" hint:"write an absolute path" for:"worker" about:"The directory it starts in."`
+	WorkingDir         *string              `json:"working_dir" jsonschema:"pattern=^[^~]" hint:"write an absolute path, or one that begins at the folder of the manifest" for:"worker" about:"The directory it starts in. A relative path begins at the folder of the manifest."`
 	Criticality        *child.Criticality   `json:"criticality" jsonschema:"enum=optional,enum=critical,default=optional" for:"worker" about:"A critical child that cannot run degrades the whole runtime."`
 	RestartPolicy      *child.RestartPolicy `json:"restart_policy" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=permanent" for:"worker" about:"After which exits it is started again: permanent: all, transient: failures, temporary: none."`
 	SuccessExitCodes   []int                `json:"success_exit_codes" jsonschema:"minItems=1,minimum=0,maximum=255" for:"worker" about:"Exit codes that mean success. Everything else, and every signal that was not asked for, is a failure. Default 0."`
 	InheritEnvironment *inheritEnvironment  `json:"inherit_environment" for:"worker" about:"Which variables of the reconciler's environment it gets: true (all), false (none), or a list of names. Default true; with run_as.user a clean list: PATH, LANG, LANGUAGE, LC_* and TZ. Those of a service manager (NOTIFY_SOCKET, LISTEN_FDS …) and RECONCILER_* never pass."`
-	EnvFiles           []string             `json:"env_files" jsonschema:"pattern=^/" hint:"write absolute paths" for:"worker" about:"Files of KEY=value lines."`
+	EnvFiles           []string             `json:"env_files" jsonschema:"pattern=^[^~]" hint:"write absolute paths, or such that begin at the folder of the manifest" for:"worker" about:"Files of KEY=value lines. Relative paths begin at the folder of the manifest."`
 	RunAs              *runAs               `json:"run_as" for:"worker" about:"The identity of its processes."`
 	Environment        environment          `json:"environment" for:"worker" about:"Variables of its environment."`
 	Secrets            secretList           `json:"secrets" for:"worker" about:"Secrets that environment variables may refer to."`
@@ -184,7 +184,7 @@ type logs struct {
 }
 
 type reload struct {
-	Files  []string `json:"files" jsonschema:"required,minItems=1,pattern=^/" hint:"write absolute paths" about:"Files that are watched, by content; folders, which stand for the files directly in them, and patterns in the last name, such as /etc/nginx/*.conf. Hidden files, and those that end with ~, do not count. What is being written is read when it is closed and quiet."`
+	Files  []string `json:"files" jsonschema:"required,minItems=1,pattern=^[^~]" hint:"write absolute paths, or such that begin at the folder of the manifest" about:"Files that are watched, by content; folders, which stand for the files directly in them, and patterns in the last name, such as /etc/nginx/*.conf. Hidden files, and those that end with ~, do not count. What is being written is read when it is closed and quiet. Relative paths begin at the folder of the manifest."`
 	Signal *signal  `json:"signal" about:"What tells it; without it, a restart."`
 }
 

@@ -21,9 +21,11 @@ func (m *Manifest) Spec(folder child.ID, chain []*Manifest, exists func(child.ID
 	role := "supervisor"
 	if m.Kind() != child.Supervisor {
 		role = "worker"
-		for _, above := range slices.Backward(chain) {
-			if above != nil && above.fields.Defaults != nil {
-				inherit(&fields.inheritable, above.fields.Defaults)
+		fields.inheritable, fields.Reload = rooted(folder, fields.inheritable), rootedReload(folder, fields.Reload)
+		for n, by := range slices.Backward(chain) {
+			if by != nil && by.fields.Defaults != nil {
+				defaults := rooted(above(folder, n), *by.fields.Defaults)
+				inherit(&fields.inheritable, &defaults)
 			}
 		}
 	}

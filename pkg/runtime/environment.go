@@ -35,7 +35,7 @@ func (h Host) environment(s machine.Start, who identity) ([]string, error) {
 		vars["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}
 	for _, file := range s.Spec.EnvFiles {
-		if err := h.readEnvFile(absolute(h.WorkingDir, file), who.staysRoot(), vars); err != nil {
+		if err := h.readEnvFile(h.at(file), who.staysRoot(), vars); err != nil {
 			return nil, fmt.Errorf("env_files: %w", err)
 		}
 	}

@@ -96,11 +96,11 @@ func (p *ShimProcesses) filesOf(spec *child.Spec, starts bool) []child.FileHash 
 		}
 	}
 	for _, f := range spec.EnvFiles {
-		of = append(of, p.host.envFile(absolute(p.host.WorkingDir, f), saysRoot(spec)))
+		of = append(of, p.host.envFile(p.host.at(f), saysRoot(spec)))
 	}
 	if spec.Reload != nil {
 		for _, f := range spec.Reload.Files {
-			of = append(of, filesAt(f))
+			of = append(of, filesAt(p.host.at(f)))
 		}
 	}
 	slices.SortStableFunc(of, func(a, b watched) int { return strings.Compare(a.path, b.path) })

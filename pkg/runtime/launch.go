@@ -23,6 +23,12 @@ type Host struct {
 	// runs that names no directory. It must be absolute.
 	WorkingDir string
 
+	// ManifestsDir is where the relative paths of a spec begin instead, and at the folder
+	// of its child below it a relative command without a working_dir. It must be
+	// absolute; empty: WorkingDir. Links in it are followed at each use, so that what
+	// stands behind a swapped one counts from the next start.
+	ManifestsDir string
+
 	// BinDir is where the executable of a child without a command is looked for
 	// before PATH: bin/ of the manifests directory. May be empty.
 	BinDir string
@@ -46,7 +52,10 @@ type Host struct {
 // reason why the attempt did not start.
 func (h Host) launch(ctx context.Context, s machine.Start) (shim.Launch, error) {
 	spec := s.Spec
-	dir := absolute(h.WorkingDir, spec.WorkingDir)
+	dir := h.WorkingDir
+	if spec.WorkingDir != "" {
+		dir = h.at(spec.WorkingDir)
+	}
 	if err := checkDir(dir); err != nil {
 		return shim.Launch{}, err
 	}
@@ -93,8 +102,10 @@ func (h Host) command(s machine.Start, dir, path string, who identity) (string, 
 	}
 	name := args[0]
 	if strings.ContainsRune(name, '/') {
-		file := absolute(dir, name)
-		err := startable(file)
+		file, err := h.commandFile(s, dir, name)
+		if err == nil {
+			err = startable(file)
+		}
 		if err == nil && !filepath.IsAbs(name) {
 			err = inCommand(name, h.checkExecutable(file, who))
 		}

@@ -168,7 +168,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	if err != nil {
 		return nil, err
 	}
-	host := runtime.Host{WorkingDir: cwd, BinDir: filepath.Join(d.dirs.Manifests, "bin"), Environ: os.Environ(), SecretsDir: secrets, Owners: d.config.Source.Owners}
+	host := runtime.Host{WorkingDir: cwd, ManifestsDir: d.dirs.Manifests, BinDir: filepath.Join(d.dirs.Manifests, "bin"), Environ: os.Environ(), SecretsDir: secrets, Owners: d.config.Source.Owners}
 	d.procs, err = runtime.NewShimProcesses(d.dirs.State, []string{self, "shim", "--state", d.dirs.State}, host, d.log.WithName("shim"))
 	if err != nil {
 		return nil, err
