@@ -67,7 +67,7 @@ func TestASwappedLinkIsAnotherFileOnlyWhereTheContentIsAnother(t *testing.T) {
 	spec := &child.Spec{EnvFiles: []string{"pay/web.env"}, Reload: &child.Reload{Files: []string{"pay/../../shared.env"}}}
 	look := func(revision string) []child.FileHash {
 		swapTo(t, link, revision+"/manifests")
-		return p.Files(spec)
+		return p.filesOf(spec, true) // as they are, written or not
 	}
 
 	first, same, other := look("rev1"), look("rev2"), look("rev3")
