@@ -76,6 +76,7 @@ var floors = map[string]floor{
 		others: []string{xsys, logr, fsnotify, "sigs.k8s.io/yaml", "go.yaml.in/yaml/v3",
 			"github.com/kballard/go-shellquote", "github.com/invopop/jsonschema", "github.com/pb33f/ordered-map"},
 	},
+	"pkg/desired/requests": {ours: []string{"internal/private", "pkg/desired", "pkg/runtime/child"}},
 	"pkg/reconcile": {
 		ours:   []string{"pkg/runtime/child", "pkg/runtime", "pkg/runtime/machine", "pkg/desired"},
 		others: []string{logr},

@@ -82,6 +82,10 @@ func (d *decoding) add(doc document) {
 // problem is p with what m knows: the file, the document and whose it is.
 func (m *Manifest) problem(p Problem) Problem {
 	p.File, p.Document = m.File, m.Document
+	if m.request != "" {
+		p.Child = m.request
+		return p
+	}
 	folder := child.ID("")
 	if dir := path.Dir(m.File); dir != "." {
 		folder = child.ID(dir)

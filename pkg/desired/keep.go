@@ -30,6 +30,10 @@ func (m *merger) keep() (gone, spared []child.ID) {
 		if _, declared := m.placed.claims[e.ID]; declared {
 			continue
 		}
+		if e.Origin.ByRequest {
+			m.keepRequest(e)
+			continue
+		}
 		if e.Spec.Kind == child.Supervisor && e.Origin.File == "" {
 			continue // a folder without a document: it comes and goes with its children
 		}

@@ -30,7 +30,8 @@ type loop struct {
 	confirmed map[child.ID]bool
 	told      map[string]bool // what was logged and still holds
 
-	settling []chan struct{} // callers of Settle, each to be closed
+	settling   []chan struct{} // callers of Settle, each to be closed
+	refreshing []chan struct{} // callers of Refresh
 
 	ended time.Time     // of the last look
 	took  time.Duration // the last look
@@ -43,11 +44,19 @@ func (l *loop) look() {
 	last := l.Current()
 	l.scan = r.read(l.scan, l.dirt)
 	l.rearm = l.rearm || r.moved
-	if r.changed || !last.Complete || l.confirmed != nil || due(last.again, r.now) {
+	if r.changed || !last.Complete || l.confirmed != nil || due(last.again, r.now) || len(l.refreshing) > 0 {
 		p := l.policy(r.now)
 		p.Confirmed = l.confirmed
-		l.publish(last, Merge(last, l.scan, p))
+		next := Merge(last, l.scan, p)
+		l.publish(last, next)
+		if ids := next.takenOver(p.Requests); len(ids) > 0 && l.options.TakenOver != nil {
+			l.options.TakenOver(ids)
+		}
 	}
+	for _, caller := range l.refreshing {
+		close(caller)
+	}
+	l.refreshing = nil
 	l.ended = time.Now()
 	l.took = l.ended.Sub(began)
 }
@@ -120,6 +129,11 @@ func (l *loop) wait(ctx context.Context, rescan <-chan time.Time) bool {
 	case caller := <-l.Source.settle:
 		l.settling = append(l.settling, caller)
 		l.dirt, l.rearm = everything(), true
+	case caller := <-l.refreshes:
+		l.dirt, l.refreshing = nil, append(l.refreshing, caller)
+	case t := <-l.tries:
+		l.dirt = nil
+		t.result <- tryRequest(l.Current(), l.scan, l.policy(time.Now()), t.request)
 	case <-timer.C:
 		l.dirt = l.whatIsDue()
 	}

@@ -25,6 +25,9 @@ type Policy struct {
 	// Confirmed are children whose removal the operator has confirmed.
 	Confirmed map[child.ID]bool
 
+	// Requests are declared beside the directory.
+	Requests []Request
+
 	// Running tells the children that a large removal would hurt. It must answer
 	// true for a child of which nothing is known yet. Nil: all run.
 	Running func(child.ID) bool
@@ -72,6 +75,8 @@ type merger struct {
 	policy Policy
 	placed *placement
 
+	requested map[child.ID]bool // ids of the requests
+
 	before  map[child.ID]*item // last's
 	entries map[child.ID]*item // the children so far; at the end the supervisors too
 	kept    map[child.ID]*item // supervisors that stay although no document declares them
@@ -90,7 +95,8 @@ type item struct {
 
 func newMerger(last *Set, seen Scan, p Policy) *merger {
 	m := &merger{
-		last: last, seen: seen, top: seen.top, policy: p,
+		requested: make(map[child.ID]bool, len(p.Requests)),
+		last:      last, seen: seen, top: seen.top, policy: p,
 		before:  last.items,
 		entries: make(map[child.ID]*item, len(last.Entries)+1),
 		kept:    map[child.ID]*item{},
@@ -111,6 +117,12 @@ func newMerger(last *Set, seen Scan, p Policy) *merger {
 	if seen.missing && p.AllowEmpty {
 		m.top = &folder{}
 	}
+	for _, r := range p.Requests {
+		m.requested[r.ID] = true
+	}
+	if m.top != nil {
+		m.top = withRequests(m.top, p.Requests)
+	}
 	return m
 }
 
@@ -126,6 +138,7 @@ func (m *merger) keepAll() *Set {
 	next := *m.last
 	next.Complete, next.missing, next.again = true, nil, never
 	next.refilling = true
+	m.withoutWithdrawn(&next)
 	stall := Stall{Reason: StallEmptySource, Message: "there is no manifests directory; nothing is removed (create it, or run with --allow-empty)"}
 	next.Problems = nil
 	if m.seen.fault != nil {
@@ -136,7 +149,9 @@ func (m *merger) keepAll() *Set {
 		}
 	}
 	for _, e := range next.Entries {
-		stall.Held = append(stall.Held, e.ID)
+		if !e.Origin.ByRequest {
+			stall.Held = append(stall.Held, e.ID)
+		}
 	}
 	next.Stalls = []Stall{stall}
 	return &next

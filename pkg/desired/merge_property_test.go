@@ -38,6 +38,27 @@ func drawTree(t *rapid.T, label string) map[string]string {
 	return files
 }
 
+// drawRequests draws some children by request, whose names meet those of the files.
+func drawRequests(t *rapid.T, label string) (all []Request) {
+	taken := map[child.ID]bool{}
+	for range rapid.IntRange(0, 3).Draw(t, label) {
+		id := rapid.SampledFrom([]child.ID{"web", "Web", "db", "a", "a/x", "a/b/db", "gone/x"}).Draw(t, "id")
+		text := "name: " + id.Name() + "\n"
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		case 0:
+			text += "dependencies: [" + rapid.SampledFrom([]string{"web", "db", "x", "a/x"}).Draw(t, "dependency") + "]\n"
+		case 1:
+			text += "work_role: sidecar\nsidecar_of: " + rapid.SampledFrom([]string{"web", "db"}).Draw(t, "primary") + "\n"
+		}
+		r, problems := NewRequest(id, false, []byte(text))
+		if len(problems) == 0 && !taken[id] {
+			all = append(all, r)
+		}
+		taken[id] = true
+	}
+	return all
+}
+
 // breakSome makes some of the files unreadable for YAML.
 func breakSome(t *rapid.T, files map[string]string) map[string]string {
 	after := maps.Clone(files)
@@ -88,12 +109,12 @@ func TestBrokenAndEmptyNeverRemove(t *testing.T) {
 func TestMergeIsIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		last := Merge(nil, seenOf(drawTree(t, "before")), Policy{})
-		files := drawTree(t, "after")
+		files, p := drawTree(t, "after"), Policy{Requests: drawRequests(t, "requests")}
 
-		once := Merge(last, seenOf(files), Policy{})
-		again := Merge(once, seenOf(files), Policy{})
+		once := Merge(last, seenOf(files), p)
+		again := Merge(once, seenOf(files), p)
 
-		third := Merge(again, seenOf(files), Policy{})
+		third := Merge(again, seenOf(files), p)
 		if !slices.EqualFunc(once.Entries, again.Entries, func(a, b Entry) bool { return a.ID == b.ID && a.Spec == b.Spec && a.Origin == b.Origin }) || !sameSet(again, third) {
 			t.Fatalf("once: %+v %v %v\nagain: %+v %v %v\n(-once +again): %s", ids(once), texts(once), once.Stalls, ids(again), texts(again), again.Stalls, cmp.Diff(once.Entries, again.Entries))
 		}
@@ -104,7 +125,8 @@ func TestMergeIsIdempotent(t *testing.T) {
 // no two ids that differ by case only, no circle, no limit broken.
 func TestEntriesAreWellFormed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		set := Merge(Merge(nil, seenOf(drawTree(t, "before")), Policy{}), seenOf(drawTree(t, "after")), Policy{})
+		before := Merge(nil, seenOf(drawTree(t, "before")), Policy{Requests: drawRequests(t, "requests before")})
+		set := Merge(before, seenOf(drawTree(t, "after")), Policy{Requests: drawRequests(t, "requests after")})
 
 		if !slices.IsSortedFunc(set.Entries, compareEntries) {
 			t.Fatalf("not sorted: %v", ids(set))

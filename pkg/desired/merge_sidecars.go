@@ -82,27 +82,6 @@ func (m *merger) checkSidecars() {
 	}
 }
 
-// chained says why a child from elsewhere cannot be the sidecar that it wants to
-// be, or be one at all; nil if it can.
-func (s *Set) chained(m *Manifest, id child.ID, spec *child.Spec) *Problem {
-	if spec.SidecarOf == "" {
-		return nil
-	}
-	problem := func(reason, hint string) *Problem { p := m.at("sidecar_of", reason, hint); return &p }
-	switch primary, ok := s.Get(spec.SidecarOf); {
-	case ok && primary.Spec.Kind == child.Supervisor:
-		return problem(folderAsPrimary(spec.SidecarOf))
-	case ok && primary.Spec.SidecarOf != "":
-		return problem(sidecarAsPrimary(spec.SidecarOf, primary.Spec))
-	}
-	for _, e := range s.Entries {
-		if e.Spec.SidecarOf == id {
-			return problem(primaryAsSidecar(e.ID))
-		}
-	}
-	return nil
-}
-
 func folderAsPrimary(id child.ID) (reason, hint string) {
 	return fmt.Sprintf("%s is a folder; a sidecar belongs to a child", id), "name one of its children"
 }

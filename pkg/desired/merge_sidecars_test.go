@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -128,24 +127,22 @@ func TestFailureGroupsReachTheSpecSortedByTag(t *testing.T) {
 	}
 }
 
-func TestSidecarsFromElsewhereKeepTheSameRules(t *testing.T) {
-	set := firstLook(t, map[string]string{"web.yaml": "name: web", "eu/db.yaml": "name: db", "proxy.yaml": "name: proxy" + asSidecar + "web"})
+func TestRequestedSidecarsKeepTheSameRules(t *testing.T) {
+	seen := seenOf(map[string]string{"web.yaml": "name: web", "eu/db.yaml": "name: db", "proxy.yaml": "name: proxy" + asSidecar + "web"})
+	last := Merge(nil, seen, Policy{})
 	for text, want := range map[string]string{
-		"name: x" + asSidecar + "web":     "",
-		"name: x" + asSidecar + "nobody":  "",
-		"name: x" + asSidecar + "x":       "a child cannot be its own sidecar",
-		"name: x" + asSidecar + "eu":      "eu is a folder; a sidecar belongs to a child",
-		"name: x" + asSidecar + "proxy":   "proxy is a sidecar itself (of web); a sidecar cannot have one",
-		"name: web" + asSidecar + "eu/db": "proxy is its sidecar; a child that has one cannot be one",
-		"name: x\nwork_role: sidecar":     "a sidecar belongs to another child, and none is named",
-		"name: x\nsidecar_of: web":        "is a field of sidecars",
+		"name: x" + asSidecar + "web":    "",
+		"name: x" + asSidecar + "nobody": "",
+		"name: x" + asSidecar + "x":      "a child cannot be its own sidecar",
+		"name: x" + asSidecar + "eu":     "eu is a folder; a sidecar belongs to a child",
+		"name: x" + asSidecar + "proxy":  "proxy is a sidecar itself (of web); a sidecar cannot have one",
+		"name: x\nwork_role: sidecar":    "a sidecar belongs to another child, and none is named",
+		"name: x\nsidecar_of: web":       "is a field of sidecars",
 	} {
-		id := child.ID("x")
-		if strings.HasPrefix(text, "name: web") {
-			id = "web"
+		r, problems := NewRequest("x", false, []byte(text))
+		if len(problems) == 0 {
+			problems = tryRequest(last, seen, Policy{}, r).problems
 		}
-
-		_, problems := set.Outside(id, "request.yaml", []byte(text))
 
 		got := ""
 		if len(problems) > 0 {

@@ -120,6 +120,9 @@ func (p *placement) claimantsOf(f *folder) []claimant {
 	all := make([]claimant, 0, len(f.files)+len(f.folders))
 	var supervisors []*Manifest
 	for _, x := range f.files {
+		if x.requested != nil {
+			all = append(all, p.requestsOf(f, x.requested)...)
+		}
 		if x.content == nil {
 			continue
 		}

@@ -219,6 +219,7 @@ func (m *merger) add(id child.ID, r *rendered) {
 	e.Origin = child.Origin{Hash: r.hash, Generation: 1}
 	if r.document != nil {
 		e.Origin.File, e.Origin.Document = r.document.File, r.document.Document
+		e.Origin.ByRequest = r.document.request != ""
 	}
 	if before := m.before[id]; before != nil {
 		hash := before.Origin.Hash

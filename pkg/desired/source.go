@@ -26,6 +26,12 @@ type Options struct {
 	// valid manifest.
 	Last *Set
 
+	// Requests are what is declared beside the directory, sorted by ID; nil: nothing. It
+	// is called from Run's goroutine, as is TakenOver with those whose child a document
+	// declares from now on.
+	Requests  func() []Request
+	TakenOver func([]child.ID)
+
 	// Running tells which children a large removal would hurt; true for one of
 	// which nothing is known yet. Nil: all run. It is called from Run's goroutine.
 	Running func(child.ID) bool
@@ -60,6 +66,9 @@ type Source struct {
 	rescan  chan struct{}
 	confirm chan struct{}
 	settle  chan chan struct{}
+
+	tries     chan trial
+	refreshes chan chan struct{}
 }
 
 // NewSource makes a Source; nothing is read before Run. Until the first look is
@@ -90,6 +99,9 @@ func newSource(o Options) (*Source, error) {
 		rescan:  make(chan struct{}, 1),
 		confirm: make(chan struct{}, 1),
 		settle:  make(chan chan struct{}),
+
+		tries:     make(chan trial),
+		refreshes: make(chan chan struct{}),
 	}
 	first := Set{}
 	if o.Last != nil {
@@ -172,8 +184,13 @@ func (s *Source) reader(now time.Time) *reader {
 }
 
 func (s *Source) policy(now time.Time) Policy {
+	var requests []Request
+	if s.options.Requests != nil {
+		requests = s.options.Requests()
+	}
 	return Policy{
-		Now: now, Timing: s.options.Timing, AllowEmpty: s.options.AllowEmpty,
+		Requests: requests,
+		Now:      now, Timing: s.options.Timing, AllowEmpty: s.options.AllowEmpty,
 		MaxRemovals: s.options.MaxRemovals, Running: s.options.Running,
 	}
 }

@@ -46,13 +46,14 @@ type file struct {
 	trail      []hop  // likewise
 	bad        string // likewise: who on the way is not to be trusted
 	ident      identity
-	since      time.Time // when ident was first seen
-	waiting    time.Time // since when ident differs from what content was read from; zero: it does not
-	content    *content  // what counts; nil: nothing yet
-	inPlace    bool      // content was written where it stands, not renamed to there
-	closed     time.Time // when content was complete, as far as is known
-	open       time.Time // since when somebody was seen writing to it; zero: nobody is
-	again      time.Time // when to look again; zero: never
+	since      time.Time  // when ident was first seen
+	waiting    time.Time  // since when ident differs from what content was read from; zero: it does not
+	content    *content   // what counts; nil: nothing yet
+	inPlace    bool       // content was written where it stands, not renamed to there
+	closed     time.Time  // when content was complete, as far as is known
+	open       time.Time  // since when somebody was seen writing to it; zero: nobody is
+	again      time.Time  // when to look again; zero: never
+	requested  *requested // set instead of all others: it is none of the directory
 }
 
 // content is what a file declares.

@@ -47,9 +47,10 @@ func (p Problem) String() string {
 // its names are still relative to its folder and its defaults still its own.
 type Manifest struct {
 	Name     string
-	File     string // relative to the manifests directory
-	Document int    // from 1
-	Line     int    // where the document begins
+	File     string   // relative to the manifests directory
+	Document int      // from 1
+	Line     int      // where the document begins
+	request  child.ID // whose request it is; "": it stands in a file
 	fields   manifestFields
 	pos      positions // line and column of every field, by path
 }

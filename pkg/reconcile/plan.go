@@ -226,6 +226,8 @@ func declaration(id child.ID, o child.Origin) string {
 	switch {
 	case o.File != "":
 		return "manifest " + o.File
+	case o.ByRequest:
+		return "the request for " + string(id)
 	case id == child.RootSupervisor:
 		return "the manifests directory"
 	}

@@ -81,7 +81,7 @@ func declare(set *desired.Set, s *child.Snapshot, last Validity, now time.Time) 
 		d.Entry = &e
 	}
 	d.Valid = validity(d.Entry)
-	if d.Entry == nil && s.Origin.ByRequest {
+	if s.Origin.ByRequest && (d.Entry == nil || len(d.Entry.Problems) == 0) {
 		d.Valid = Validity{Status: isTrue, Reason: "DeclaredByRequest", Message: "it was put through the control socket; no file declares it"}
 	}
 	d.Valid.Since = now

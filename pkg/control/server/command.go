@@ -68,6 +68,11 @@ func (s *Server) commandRoute(w http.ResponseWriter, r *http.Request) error {
 
 // command carries one command to the runtime and answers what became of it.
 func (s *Server) command(w http.ResponseWriter, r *http.Request, id child.ID, verb string, cause child.Cause, do func(context.Context) (runtime.Outcome, error)) error {
+	return s.carry(w, r, id, verb, cause, do, nil)
+}
+
+// carry is command with something to do once it was accepted, before it is answered.
+func (s *Server) carry(w http.ResponseWriter, r *http.Request, id child.ID, verb string, cause child.Cause, do func(context.Context) (runtime.Outcome, error), then func() error) error {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), answerTime, errPatience)
 	defer cancel()
 	outcome, err := do(ctx)
@@ -79,6 +84,11 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, id child.ID, ve
 		return onRecord{s.noSuchChild(string(id))}
 	case err != nil:
 		return isOnRecord(err)
+	}
+	if then != nil {
+		if err := then(); err != nil {
+			s.o.Log.Error(err, "what was requested is kept, and not in force yet", "child", string(id))
+		}
 	}
 	return answerJSON(w, http.StatusOK, outcomeOf(outcome, id, verb, cause))
 }

@@ -63,6 +63,60 @@ func TestAChildCanBeDeclaredByRequestAndNoPassRemovesIt(t *testing.T) {
 	})
 }
 
+func TestRequestsObeyTheRulesOfFilesAndAreKeptOnlyWhenTheyAreAccepted(t *testing.T) {
+	h := open(t, office)
+	_, err := h.Put(t.Context(), "a", []byte("name: a\ncommand: [x]\ndependencies: [b]\n"))
+	must(t, err)
+
+	_, err = h.Put(t.Context(), "b", []byte("name: b\ncommand: [x]\ndependencies: [a]\n"))
+
+	if codeOf(err) != control.CodeInvalid || !strings.Contains(err.Error(), "a → b → a") {
+		t.Errorf("a cycle: %v, want a refusal that names it", err)
+	}
+	if _, there := h.handle.Child("b"); there {
+		t.Error("what was refused is there")
+	}
+	if _, kept := h.store.Get("b"); kept {
+		t.Error("the body of what was refused is kept")
+	}
+	if e, ok := h.source.Current().Get("a"); !ok || !e.Origin.ByRequest {
+		t.Errorf("a = %+v; want it to be declared once its put is answered", e)
+	}
+
+	h.write("manifests/b.yaml", "name: b\ncommand: [x]\ndependencies: [a]\n") // now the file closes the circle
+	until(t, func() string {
+		for _, p := range h.source.Current().Problems {
+			if strings.Contains(p.Reason, "form a circle") {
+				return ""
+			}
+		}
+		return "nobody says so"
+	})
+}
+
+func TestADeletedRequestIsNotBroughtBackByAPass(t *testing.T) {
+	h := open(t, office)
+	_, err := h.Put(t.Context(), "extra", []byte("name: extra\ncommand: [x]\n"))
+	must(t, err)
+
+	_, err = h.Delete(t.Context(), "extra", control.Command{})
+	must(t, err)
+	_, err = h.Reconcile(t.Context(), control.ReconcileRequest{})
+	must(t, err)
+
+	until(t, func() string {
+		if _, there := h.handle.Child("extra"); there {
+			return "it is still there"
+		}
+		return ""
+	})
+	pass, err := h.Reconcile(t.Context(), control.ReconcileRequest{})
+	must(t, err)
+	if n := pass.Reconcile.Actions["add"]; n != 0 || len(h.store.All()) > 0 {
+		t.Errorf("a pass adds %d; kept are %v", n, h.store.All())
+	}
+}
+
 func TestWhatAFileDeclaresIsChangedThere(t *testing.T) {
 	h := open(t, office)
 

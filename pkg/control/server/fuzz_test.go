@@ -105,8 +105,9 @@ func FuzzConnection(f *testing.F) {
 	set := desired.Merge(nil, desired.Scan{}, desired.Policy{AllowEmpty: true})
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, said []byte) {
-		s := &Server{limits: defaultLimits(), rates: newRates(0), answers: &answerBook{kept: map[string]*answerKept{}}, access: access{group: -1}, o: Options{
+		s := &Server{declares: make(chan struct{}, 1), limits: defaultLimits(), rates: newRates(0), answers: &answerBook{kept: map[string]*answerKept{}}, access: access{group: -1}, o: Options{
 			Supervisor: inert{one}, View: inertView{inert{one}}, Desired: func() *desired.Set { return set }, LogDir: dir, JournalDir: dir,
+			Requests: inertRequests{},
 			Reconcile: func(context.Context, *child.Cause) (*status.Reconcile, []child.ID, error) {
 				return &status.Reconcile{}, nil, nil
 			},
@@ -197,3 +198,21 @@ func (l *oneConn) Close() error {
 	return nil
 }
 func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{} }
+
+// inertRequests takes every request as if nothing else were declared.
+type inertRequests struct{}
+
+func (inertRequests) Try(_ context.Context, r desired.Request) (desired.Entry, []desired.Problem, error) {
+	set := desired.Merge(nil, desired.Scan{}, desired.Policy{AllowEmpty: true, Requests: []desired.Request{r}})
+	e, ok := set.Get(r.ID)
+	if !ok {
+		return e, []desired.Problem{{Child: r.ID, Reason: "it is not in force"}}, nil
+	}
+	return e, nil, nil
+}
+func (inertRequests) Write(desired.Request) error          { return nil }
+func (inertRequests) Show(desired.Request)                 {}
+func (inertRequests) Undo(child.ID) error                  { return nil }
+func (inertRequests) Get(child.ID) (desired.Request, bool) { return desired.Request{}, false }
+func (inertRequests) Delete(child.ID) error                { return nil }
+func (inertRequests) Refresh(context.Context) error        { return nil }

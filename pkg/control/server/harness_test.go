@@ -19,6 +19,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/control/client"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/desired/requests"
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime"
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
@@ -63,11 +64,11 @@ type noRecords struct{}
 
 func (noRecords) Append([]machine.Record) error { return nil }
 
-// source is a directory of manifests that is looked at once.
-type source struct{ set *desired.Set }
-
-func (s source) Current() *desired.Set    { return s.set }
-func (s source) Changes() <-chan struct{} { return nil }
+// declared keeps requests, and says what they mean.
+type declared struct {
+	*requests.Store
+	*desired.Source
+}
 
 // house is a daemon but for its processes.
 type house struct {
@@ -77,7 +78,8 @@ type house struct {
 	procs   *processes
 	handle  *runtime.Handle
 	loop    *reconcile.Loop
-	source  source
+	source  *desired.Source
+	store   *requests.Store
 	server  *Server
 	options Options
 }
@@ -90,12 +92,23 @@ func build(t testing.TB, files map[string]string, change func(*Options)) *house 
 	for name, text := range files {
 		h.write("manifests/"+name, text)
 	}
-	set, err := desired.Look(desired.Options{Root: manifests, AllowEmpty: true, AnyOwner: true})
+	must(t, os.MkdirAll(manifests, 0o700))
+	var err error
+	h.store, err = requests.Open(filepath.Join(h.dir, "requests"), nil)
 	must(t, err)
-	if len(set.Problems) > 0 {
-		t.Fatalf("the manifests of the test are broken: %v", set.Problems)
+	h.source, err = desired.NewSource(desired.Options{Root: manifests, AllowEmpty: true, AnyOwner: true, Requests: h.store.All})
+	must(t, err)
+	h.run(func(ctx context.Context) { _ = h.source.Run(ctx) })
+	until(t, func() string {
+		if !h.source.Current().Complete {
+			return "the manifests are not read"
+		}
+		return ""
+	})
+	must(t, h.source.Settle(t.Context())) // what was just written waits to be quiet
+	if bad := h.source.Current().Problems; len(bad) > 0 {
+		t.Fatalf("the manifests of the test are broken: %v", bad)
 	}
-	h.source = source{set}
 	facts, err := journal.OpenFacts(filepath.Join(h.dir, "journal"))
 	must(t, err)
 	rt, err := runtime.New(runtime.Config{Processes: h.procs, Records: noRecords{}, Journal: facts, StartSlots: 4})
@@ -112,7 +125,7 @@ func build(t testing.TB, files map[string]string, change func(*Options)) *house 
 	t.Cleanup(func() { close(h.procs.release); h.procs.work.Wait() })
 	h.options = Options{
 		Socket: filepath.Join(h.dir, control.SocketName), Supervisor: h.handle, View: writer, Desired: h.source.Current,
-		LogDir: filepath.Join(h.dir, "logs"), JournalDir: filepath.Join(h.dir, "journal"), Reconcile: h.reconcile,
+		LogDir: filepath.Join(h.dir, "logs"), JournalDir: filepath.Join(h.dir, "journal"), Reconcile: h.reconcile, Requests: declared{h.store, h.source},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 	}
 	if change != nil {

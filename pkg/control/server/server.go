@@ -42,6 +42,18 @@ type View interface {
 	Runtime() status.Runtime
 }
 
+// Requests are the children that are declared by request: their bodies, and what those
+// mean beside everything else.
+type Requests interface {
+	Try(context.Context, desired.Request) (desired.Entry, []desired.Problem, error)
+	Write(desired.Request) error
+	Show(desired.Request)
+	Undo(child.ID) error
+	Get(child.ID) (desired.Request, bool)
+	Delete(child.ID) error
+	Refresh(context.Context) error // until Desired holds what was shown and deleted
+}
+
 // Options are what a Server answers from. All but Group, Metrics and Log are
 // required.
 type Options struct {
@@ -54,6 +66,9 @@ type Options struct {
 	Desired    func() *desired.Set
 	LogDir     string // of the children's output, as package logs writes it
 	JournalDir string
+
+	// Requests keeps what is declared through the socket.
+	Requests Requests
 
 	// Reconcile makes one pass that sees everything done before, and is called from
 	// any goroutine. With confirm, removals that are held back are meant: confirm says
@@ -100,6 +115,7 @@ type Server struct {
 	access   access
 	browsers browsers
 	rates    *rates
+	declares chan struct{} // has one slot: requests that declare come one after another
 	answers  *answerBook
 	socket   *socket
 	lost     string // why the socket is not in its place, as it was told last
@@ -121,7 +137,7 @@ func newServer(o Options, l limits) (*Server, error) {
 	if o.Rate == 0 {
 		o.Rate = DefaultRate
 	}
-	s := &Server{o: o, limits: l, browsers: newBrowsers(), rates: newRates(o.Rate)}
+	s := &Server{o: o, limits: l, browsers: newBrowsers(), rates: newRates(o.Rate), declares: make(chan struct{}, 1)}
 	if s.answers, err = openAnswerBook(o.AnswersFile, time.Now()); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

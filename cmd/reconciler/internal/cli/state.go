@@ -22,9 +22,14 @@ func wanted(dir string, f SourceFlags, have []*child.Snapshot) (*desired.Set, er
 // look looks at a directory as a reconciler does that has these children.
 func look(o desired.Options, have []*child.Snapshot) (*desired.Set, error) {
 	running := map[child.ID]bool{}
+	var requests []desired.Request // they stay as they are, and others may name them
 	for _, s := range have {
 		running[s.ID] = s.Phase.HasProcess()
+		if s.Origin.ByRequest && s.Operation != child.Removed {
+			requests = append(requests, desired.Request{ID: s.ID})
+		}
 	}
+	o.Requests = func() []desired.Request { return requests }
 	o.Last = asDesired(have)
 	o.Running = func(id child.ID) bool { return running[id] }
 	return desired.Look(o)
@@ -70,7 +75,7 @@ func (a *app) currentState() ([]*child.Snapshot, error) {
 func asDesired(have []*child.Snapshot) *desired.Set {
 	set := &desired.Set{Complete: true}
 	for _, s := range have {
-		if s.Operation != child.Removed && !s.Origin.ByRequest {
+		if s.Operation != child.Removed {
 			set.Entries = append(set.Entries, desired.Entry{ID: s.ID, Spec: s.Spec, Origin: s.Origin})
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/reconciler-dev/reconciler/pkg/control"
 	"github.com/reconciler-dev/reconciler/pkg/control/server"
 	"github.com/reconciler-dev/reconciler/pkg/desired"
+	"github.com/reconciler-dev/reconciler/pkg/desired/requests"
 	"github.com/reconciler-dev/reconciler/pkg/metrics"
 	"github.com/reconciler-dev/reconciler/pkg/reconcile"
 	"github.com/reconciler-dev/reconciler/pkg/runtime"
@@ -87,17 +88,18 @@ type daemon struct {
 	log    logr.Logger
 	begun  time.Time
 
-	procs   *runtime.ShimProcesses
-	handle  *runtime.Handle
-	source  *desired.Source
-	loop    *reconcile.Loop
-	writer  *status.Writer
-	socket  *server.Server
-	metrics *metrics.Metrics
-	scraped net.Listener // of --metrics-listen; nil: none
-	state   stateLock
-	status  statusLock
-	left    bool // told to end and leave the children
+	procs    *runtime.ShimProcesses
+	handle   *runtime.Handle
+	source   *desired.Source
+	requests *requests.Store
+	loop     *reconcile.Loop
+	writer   *status.Writer
+	socket   *server.Server
+	metrics  *metrics.Metrics
+	scraped  net.Listener // of --metrics-listen; nil: none
+	state    stateLock
+	status   statusLock
+	left     bool // told to end and leave the children
 }
 
 // run opens what outlives the parts, builds them and runs them.
@@ -192,7 +194,11 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	d.handle = rt.Handle()
 	d.metrics = d.newMetrics()
 	counted.metrics = d.metrics
+	if d.requests, err = d.openRequests(); err != nil {
+		return nil, err
+	}
 	d.source, err = desired.NewSource(desired.Options{
+		Requests: d.requests.All, TakenOver: d.forgetRequests,
 		Root: d.dirs.Manifests, Rescan: d.config.Rescan,
 		MaxRemovals: d.config.Source.MaxRemovals, AllowEmpty: d.config.Source.AllowEmpty, Owners: d.config.Source.Owners,
 		Last: lastSet(d.handle.Children()), Running: d.isRunning, Log: d.log.WithName("source"),
@@ -218,7 +224,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	}
 	d.socket, err = server.New(server.Options{
 		Socket: filepath.Join(d.dirs.State, control.SocketName), Group: d.config.ControlGroup,
-		Supervisor: d.handle, View: d.writer, Desired: d.source.Current, Reconcile: d.reconcile, Metrics: d.metrics.Handler(),
+		Supervisor: d.handle, View: d.writer, Desired: d.source.Current, Reconcile: d.reconcile, Requests: declared{d.requests, d.source}, Metrics: d.metrics.Handler(),
 		LogDir: filepath.Join(d.dirs.State, "logs"), JournalDir: filepath.Join(d.dirs.State, "journal"),
 		AnswersFile: filepath.Join(d.dirs.State, "answers.jsonl"), Rate: rateOf(d.config.ControlRate),
 		Log: d.log.WithName("control"),
@@ -250,9 +256,6 @@ func (d *daemon) parts(loop *runtime.Runtime) []part {
 func lastSet(children []*child.Snapshot) *desired.Set {
 	set := &desired.Set{}
 	for _, s := range children {
-		if s.Origin.ByRequest {
-			continue // no manifest ever declared it
-		}
 		set.Entries = append(set.Entries, desired.Entry{ID: s.ID, Spec: s.Spec, Origin: s.Origin})
 	}
 	return set
