@@ -90,11 +90,12 @@ func (p *placement) disputedTwice(id child.ID) []Problem {
 func (m *merger) render() {
 	orphans := map[child.ID][]child.ID{}
 	kept := m.keptFolders()
-	for id, d := range m.placed.claims {
+	for id, d := range m.placed.claims { // before any spec asks who is there
 		if m.keptInTheWay(id, d, kept) {
 			delete(m.placed.claims, id)
-			continue
 		}
+	}
+	for id, d := range m.placed.claims {
 		if d.Kind() != child.Supervisor {
 			m.renderOne(id, d, orphans)
 		}

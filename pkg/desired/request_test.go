@@ -2,6 +2,7 @@ package desired
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,9 +178,10 @@ func TestARequestWhoseBodyIsNotKnownOrBrokenStaysAsItIs(t *testing.T) {
 func TestASourceMergesWhatIsRequestedAndSaysWhatAFileTakesOver(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "web.yaml", "name: web\ndependencies: [extra]")
-	var requests []Request
+	var requests atomic.Pointer[[]Request]
+	requests.Store(&[]Request{})
 	taken := make(chan []child.ID, 8)
-	s := start(t, Options{Root: root, AnyOwner: true, Requests: func() []Request { return requests }, TakenOver: func(ids []child.ID) { taken <- ids }})
+	s := start(t, Options{Root: root, AnyOwner: true, Requests: func() []Request { return *requests.Load() }, TakenOver: func(ids []child.ID) { taken <- ids }})
 	eventually(t, s, "the first look", func(set *Set) bool { return set.Complete })
 	r := asked(t, map[child.ID]string{"extra": "name: extra"})[0]
 
@@ -190,7 +192,7 @@ func TestASourceMergesWhatIsRequestedAndSaysWhatAFileTakesOver(t *testing.T) {
 	if _, ok := s.Current().Get("extra"); ok {
 		t.Error("Try puts it in force")
 	}
-	requests = []Request{r}
+	requests.Store(&[]Request{r})
 	if err := s.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -71,20 +71,23 @@ type Options struct {
 // Loop keeps the runtime as the manifests want it. Its methods may be called
 // from any goroutine.
 type Loop struct {
-	o       Options
-	kick    chan struct{}
-	changes chan struct{}
-	last    atomic.Pointer[Report]
-	asked   atomic.Pointer[Report] // the last that Kick or Pass led to
-	ended   chan struct{}          // closed when there are no more passes
-	end     func()                 // closes it, once
+	o        Options
+	kick     chan struct{}
+	changes  chan struct{}
+	released chan struct{} // of what was held
+	last     atomic.Pointer[Report]
+	asked    atomic.Pointer[Report] // the last that Kick or Pass led to
+	ended    chan struct{}          // closed when there are no more passes
+	end      func()                 // closes it, once
 
 	mu        sync.Mutex
 	waiting   []chan *Report             // of Pass; each has room
+	held      map[child.ID]bool          // see Hold
 	confirmed map[child.ID]*confirmation // removals that somebody said are meant
 
 	// Owned by Run.
 	refused map[child.ID]*refusal
+	leave   map[child.ID]bool // those that were held when the pass began
 	passed  time.Time         // when the last pass ended
 	unseen  map[child.ID]bool // see tellSeen; nil before the first pass
 }
@@ -94,7 +97,7 @@ func NewLoop(o Options) *Loop {
 	if o.Resync <= 0 {
 		o.Resync = 30 * time.Second
 	}
-	l := &Loop{o: o, kick: make(chan struct{}, 1), changes: make(chan struct{}, 1), ended: make(chan struct{}), refused: map[child.ID]*refusal{}, confirmed: map[child.ID]*confirmation{}}
+	l := &Loop{o: o, kick: make(chan struct{}, 1), changes: make(chan struct{}, 1), ended: make(chan struct{}), refused: map[child.ID]*refusal{}, confirmed: map[child.ID]*confirmation{}, held: map[child.ID]bool{}, released: make(chan struct{}, 1)}
 	l.end = sync.OnceFunc(func() { close(l.ended) })
 	return l
 }
@@ -217,6 +220,8 @@ func (l *Loop) await(ctx context.Context, resync, retry *time.Timer) Trigger {
 			return TriggerManifests
 		case <-retry.C:
 			return TriggerRetry
+		case <-l.released:
+			return TriggerRetry
 		case <-resync.C:
 			return TriggerResync
 		case <-rest:
@@ -254,6 +259,7 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 		return true
 	}
 	askers := l.askers()
+	l.leave = l.heldNow()
 	begun := time.Now()
 	want = l.o.Source.Current()
 	have := l.o.Supervisor.Children()
@@ -290,6 +296,9 @@ func (l *Loop) pass(ctx context.Context, trigger Trigger) bool {
 // try carries out one action, unless it was refused and must wait. It reports
 // true when no command is taken any more.
 func (l *Loop) try(ctx context.Context, a Action) (Result, bool) {
+	if l.leave[a.ID] || l.isHeld(a.ID) {
+		return Result{Action: a, Deferred: true}, false
+	}
 	if r := l.refused[a.ID]; r != nil && time.Now().Before(r.retryAt) {
 		waits := r.result(a)
 		waits.Waits = true

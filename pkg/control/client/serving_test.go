@@ -30,6 +30,8 @@ func serving(t *testing.T, s handletest.Stage) *client.Client {
 		Socket: filepath.Join(s.Dir, control.SocketName), Supervisor: s.Handle, View: view,
 		Desired: func() *desired.Set { return declared(s, set) },
 		LogDir:  filepath.Join(s.Dir, "logs"), JournalDir: s.JournalDir,
+		Requests: requested{filepath.Join(s.Dir, "none")},
+		Hold:     func(child.ID) func() { return func() {} },
 		Reconcile: func(context.Context, *child.Cause) (*status.Reconcile, []child.ID, error) {
 			return &status.Reconcile{}, nil, nil
 		},
@@ -59,3 +61,24 @@ func declared(s handletest.Stage, set *desired.Set) *desired.Set {
 	}
 	return &with
 }
+
+// requested takes each request as if it were alone in a directory.
+type requested struct{ root string }
+
+func (q requested) Try(_ context.Context, r desired.Request) (desired.Entry, []desired.Problem, error) {
+	set, err := desired.Look(desired.Options{Root: q.root, AllowEmpty: true, AnyOwner: true, Requests: func() []desired.Request { return []desired.Request{r} }})
+	if err != nil {
+		return desired.Entry{}, nil, err
+	}
+	e, ok := set.Get(r.ID)
+	if !ok {
+		return e, set.Problems, nil
+	}
+	return e, nil, nil
+}
+func (requested) Write(desired.Request) error          { return nil }
+func (requested) Show(desired.Request)                 {}
+func (requested) Undo(child.ID) error                  { return nil }
+func (requested) Get(child.ID) (desired.Request, bool) { return desired.Request{}, false }
+func (requested) Delete(child.ID) error                { return nil }
+func (requested) Refresh(context.Context) error        { return nil }

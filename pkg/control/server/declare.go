@@ -24,7 +24,7 @@ func (s *Server) putChild(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.declaring(r)
+	done, err := s.declaring(r, id)
 	if err != nil {
 		return err
 	}
@@ -59,13 +59,15 @@ func (s *Server) putChild(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// declaring waits for its turn among the requests that declare.
-func (s *Server) declaring(r *http.Request) (done func(), err error) {
+// declaring waits for its turn among the requests that declare, and keeps all passes
+// from the child.
+func (s *Server) declaring(r *http.Request, id child.ID) (done func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), answerTime, errPatience)
 	defer cancel()
 	select {
 	case s.declares <- struct{}{}:
-		return func() { <-s.declares }, nil
+		release := s.o.Hold(id)
+		return func() { release(); <-s.declares }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -147,7 +149,7 @@ func (s *Server) deleteChild(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.declaring(r)
+	done, err := s.declaring(r, id)
 	if err != nil {
 		return err
 	}

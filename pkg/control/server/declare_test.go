@@ -65,10 +65,10 @@ func TestAChildCanBeDeclaredByRequestAndNoPassRemovesIt(t *testing.T) {
 
 func TestRequestsObeyTheRulesOfFilesAndAreKeptOnlyWhenTheyAreAccepted(t *testing.T) {
 	h := open(t, office)
-	_, err := h.Put(t.Context(), "a", []byte("name: a\ncommand: [x]\ndependencies: [b]\n"))
+	_, err := h.Put(t.Context(), "a", []byte("name: a\ncommand: [x]\ndependencies: [b]\n"), control.Command{})
 	must(t, err)
 
-	_, err = h.Put(t.Context(), "b", []byte("name: b\ncommand: [x]\ndependencies: [a]\n"))
+	_, err = h.Put(t.Context(), "b", []byte("name: b\ncommand: [x]\ndependencies: [a]\n"), control.Command{})
 
 	if codeOf(err) != control.CodeInvalid || !strings.Contains(err.Error(), "a → b → a") {
 		t.Errorf("a cycle: %v, want a refusal that names it", err)
@@ -96,7 +96,7 @@ func TestRequestsObeyTheRulesOfFilesAndAreKeptOnlyWhenTheyAreAccepted(t *testing
 
 func TestADeletedRequestIsNotBroughtBackByAPass(t *testing.T) {
 	h := open(t, office)
-	_, err := h.Put(t.Context(), "extra", []byte("name: extra\ncommand: [x]\n"))
+	_, err := h.Put(t.Context(), "extra", []byte("name: extra\ncommand: [x]\n"), control.Command{})
 	must(t, err)
 
 	_, err = h.Delete(t.Context(), "extra", control.Command{})

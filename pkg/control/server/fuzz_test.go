@@ -107,7 +107,7 @@ func FuzzConnection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte) {
 		s := &Server{declares: make(chan struct{}, 1), limits: defaultLimits(), rates: newRates(0), answers: &answerBook{kept: map[string]*answerKept{}}, access: access{group: -1}, o: Options{
 			Supervisor: inert{one}, View: inertView{inert{one}}, Desired: func() *desired.Set { return set }, LogDir: dir, JournalDir: dir,
-			Requests: inertRequests{},
+			Requests: inertRequests{}, Hold: func(child.ID) func() { return func() {} },
 			Reconcile: func(context.Context, *child.Cause) (*status.Reconcile, []child.ID, error) {
 				return &status.Reconcile{}, nil, nil
 			},

@@ -125,7 +125,7 @@ func build(t testing.TB, files map[string]string, change func(*Options)) *house 
 	t.Cleanup(func() { close(h.procs.release); h.procs.work.Wait() })
 	h.options = Options{
 		Socket: filepath.Join(h.dir, control.SocketName), Supervisor: h.handle, View: writer, Desired: h.source.Current,
-		LogDir: filepath.Join(h.dir, "logs"), JournalDir: filepath.Join(h.dir, "journal"), Reconcile: h.reconcile, Requests: declared{h.store, h.source},
+		LogDir: filepath.Join(h.dir, "logs"), JournalDir: filepath.Join(h.dir, "journal"), Reconcile: h.reconcile, Requests: declared{h.store, h.source}, Hold: h.loop.Hold,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 	}
 	if change != nil {

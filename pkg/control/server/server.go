@@ -67,8 +67,11 @@ type Options struct {
 	LogDir     string // of the children's output, as package logs writes it
 	JournalDir string
 
-	// Requests keeps what is declared through the socket.
+	// Requests keeps what is declared through the socket. Hold leaves a child that is
+	// about to change to the server until the returned function is called: no pass
+	// touches it.
 	Requests Requests
+	Hold     func(child.ID) (release func())
 
 	// Reconcile makes one pass that sees everything done before, and is called from
 	// any goroutine. With confirm, removals that are held back are meant: confirm says

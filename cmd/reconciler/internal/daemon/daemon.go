@@ -224,7 +224,7 @@ func (d *daemon) build(records *journal.Records, restored []machine.Record, fact
 	}
 	d.socket, err = server.New(server.Options{
 		Socket: filepath.Join(d.dirs.State, control.SocketName), Group: d.config.ControlGroup,
-		Supervisor: d.handle, View: d.writer, Desired: d.source.Current, Reconcile: d.reconcile, Requests: declared{d.requests, d.source}, Metrics: d.metrics.Handler(),
+		Supervisor: d.handle, View: d.writer, Desired: d.source.Current, Reconcile: d.reconcile, Requests: declared{d.requests, d.source}, Hold: d.loop.Hold, Metrics: d.metrics.Handler(),
 		LogDir: filepath.Join(d.dirs.State, "logs"), JournalDir: filepath.Join(d.dirs.State, "journal"),
 		AnswersFile: filepath.Join(d.dirs.State, "answers.jsonl"), Rate: rateOf(d.config.ControlRate),
 		Log: d.log.WithName("control"),
