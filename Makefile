@@ -1,5 +1,5 @@
 # Each target is one line that calls Go or a script of hack/.
-.PHONY: build run test lint fuzz sim bench man attack mutants vuln
+.PHONY: build run test lint fuzz sim bench man attack mutants vuln api
 
 # Root may not look into the repository of another user, whose revision go would stamp.
 build: ; CGO_ENABLED=0 go build $(if $(shell git rev-parse HEAD 2>/dev/null),,-buildvcs=false) -trimpath -ldflags="-s -w" -o bin/reconciler ./cmd/reconciler
@@ -23,3 +23,5 @@ attack: ; hack/attack
 mutants: ; hack/mutants
 
 vuln: ; hack/vuln
+
+api: ; hack/api

@@ -38,6 +38,7 @@ var floors = map[string]floor{
 	"internal/writers":        {others: []string{xsys}},
 	"hack/attacks":            {},
 	"hack/vulncheck":          {},
+	"hack/apicheck":           {others: []string{"golang.org/x/exp", "golang.org/x/tools"}},
 	"hack/upgrade":            {},
 	"hack/mutate":             {ours: []string{"hack/internal/mutants", "internal/pidns"}},
 	"hack/internal/mutants":   {ours: []string{"internal/pidns"}, others: []string{"go.yaml.in/yaml/v3"}},
