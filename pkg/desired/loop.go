@@ -121,6 +121,7 @@ func (l *loop) wait(ctx context.Context, rescan <-chan time.Time) bool {
 		l.dirt = l.watch.take()
 	case <-rescan:
 		l.watch.reopen()
+		l.watch.forget(l.options.Rescan)
 		l.dirt, l.rearm = everything(), true
 	case <-l.rescan:
 		l.dirt, l.rearm = everything(), true
@@ -165,7 +166,7 @@ func (l *loop) patience() time.Duration {
 	if l.rearm {
 		next = earlier(next, now.Add(l.options.Timing.Vanished))
 	}
-	if l.watch.polls {
+	if l.watch.polls() {
 		next = earlier(next, now.Add(pollEvery))
 	}
 	return max(0, next.Sub(now))
@@ -174,7 +175,7 @@ func (l *loop) patience() time.Duration {
 // whatIsDue is what the passing of time makes dirty. Files that wait know it
 // themselves; before a manifest counts as gone, its folder is looked at once more.
 func (l *loop) whatIsDue() *dirt {
-	if l.watch.polls {
+	if l.watch.polls() {
 		return everything()
 	}
 	d := &dirt{}
@@ -218,6 +219,11 @@ func (l *loop) tell(set *Set) {
 			log.Info("manifest warning", "file", w.File, "warning", key)
 		}
 	}
+	if late := set.Late; late.Reason != "" {
+		if now[late.Message] = true; !l.told[late.Message] {
+			log.Info("changes of the manifests are seen late", "reason", late.Reason, "message", late.Message)
+		}
+	}
 	for _, s := range set.Stalls {
 		key := s.Reason + ": " + s.Message
 		if now[key] = true; !l.told[key] {
@@ -234,7 +240,7 @@ func (l *loop) tell(set *Set) {
 
 // sameSet reports whether two sets look the same from outside.
 func sameSet(a, b *Set) bool {
-	return a.Complete == b.Complete && a.Revision == b.Revision && len(a.missing) == len(b.missing) &&
+	return a.Complete == b.Complete && a.Revision == b.Revision && a.Late == b.Late && len(a.missing) == len(b.missing) &&
 		slices.EqualFunc(a.Entries, b.Entries, sameEntry) &&
 		slices.Equal(a.Problems, b.Problems) && slices.Equal(a.Warnings, b.Warnings) &&
 		slices.EqualFunc(a.Stalls, b.Stalls, func(x, y Stall) bool {

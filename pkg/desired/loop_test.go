@@ -2,7 +2,6 @@ package desired
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr/funcr"
+	"golang.org/x/sys/unix"
 
 	"github.com/reconciler-dev/reconciler/pkg/runtime/child"
 )
@@ -40,6 +40,13 @@ func (n *silent) Add(dir string) error {
 	}
 	n.watched = append(n.watched, dir)
 	return nil
+}
+
+// refuse lets Add fail from now on; nil: it does not.
+func (n *silent) refuse(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fail = err
 }
 
 func (n *silent) Remove(dir string) error {
@@ -301,6 +308,13 @@ func TestOverflowLooksAtEverything(t *testing.T) {
 		b.pass(50 * time.Millisecond)
 
 		b.want("after an overflow", "a/b/new", "web")
+		if late := b.Current().Late; late.Reason != LateOverflow || !strings.Contains(late.Message, "every 30s") {
+			t.Errorf("late = %+v, want EventsLost and how often all is read", late)
+		}
+		b.pass(time.Minute)
+		if late := b.Current().Late; late != (Late{}) {
+			t.Errorf("a minute after the overflow: late = %+v, want nothing", late)
+		}
 	})
 }
 
@@ -319,9 +333,13 @@ func TestWithoutWatchesItPolls(t *testing.T) {
 		name string
 		open func(*bubble) (notifier, error)
 	}{
-		{"no inotify instance is left", func(*bubble) (notifier, error) { return nil, errors.New("too many open files") }},
-		{"no watch is left", func(b *bubble) (notifier, error) {
-			b.silent.fail = errors.New("no space left on device")
+		{LateNoInstance, func(*bubble) (notifier, error) { return nil, unix.EMFILE }},
+		{LateNoWatch, func(b *bubble) (notifier, error) {
+			b.silent.fail = unix.ENOSPC
+			return b.silent, nil
+		}},
+		{LateNoEvents, func(b *bubble) (notifier, error) {
+			b.silent.fail = unix.ENOSYS
 			return b.silent, nil
 		}},
 	} {
@@ -337,12 +355,50 @@ func TestWithoutWatchesItPolls(t *testing.T) {
 				b.pass(time.Second + 50*time.Millisecond)
 
 				b.want("after a second", "new", "web")
+				if late := b.Current().Late; late.Reason != test.name || !strings.Contains(late.Message, "within 1s") {
+					t.Errorf("late = %+v, want %s and by how much", late, test.name)
+				}
 				if n := len(slices.DeleteFunc(b.logs(), func(s string) bool { return !strings.Contains(s, "every second") })); n != 1 {
 					t.Errorf("polling was logged %d times, want once", n)
 				}
 			})
 		})
 	}
+}
+
+// remote is a disk of another machine.
+type remote struct{ disk }
+
+func (remote) Unwatchable(string) bool { return true }
+
+func TestAFileSystemWithoutEventsIsReadEverySecondAndSaysSo(t *testing.T) {
+	w := newWatch(remote{host{}}, func() (notifier, error) { return newSilent(), nil })
+	defer w.close()
+
+	w.add(t.TempDir())
+
+	if late := w.late(time.Minute); !w.polls() || late.Reason != LateNoEvents || !strings.Contains(late.Message, "within 1s") {
+		t.Errorf("polls = %v, late = %+v; want polling, and how late a change is seen", w.polls(), late)
+	}
+}
+
+func TestWatchesThatAreThereAgainEndTheLateness(t *testing.T) {
+	inBubble(t, Options{}, web, func(b *bubble) {
+		b.refuse(unix.ENOSPC)
+		write(b.T, b.dir, "sub/new.yaml", "name: new")
+		b.tell(fsnotify.Create, "sub")
+		b.pass(time.Second)
+		if late := b.Current().Late; late.Reason != LateNoWatch || !strings.Contains(late.Message, "/sub ") {
+			t.Errorf("late = %+v, want the folder that cannot be watched", late)
+		}
+
+		b.refuse(nil)
+		b.pass(time.Minute)
+
+		if late := b.Current().Late; late != (Late{}) {
+			t.Errorf("late = %+v, want nothing", late)
+		}
+	})
 }
 
 func TestProblemsAreLoggedOnce(t *testing.T) {

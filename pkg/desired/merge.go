@@ -103,6 +103,7 @@ func newMerger(last *Set, seen Scan, p Policy) *merger {
 		chains:  map[child.ID]chain{},
 		next: Set{
 			Complete: true,
+			Late:     last.Late,
 			folders:  map[child.ID]*Manifest{},
 			missing:  map[child.ID]time.Time{},
 			held:     map[child.ID]bool{},

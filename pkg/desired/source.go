@@ -198,7 +198,7 @@ func (s *Source) policy(now time.Time) Policy {
 // Run watches until ctx ends; then it has let go of everything and returns nil.
 // It may run once.
 func (s *Source) Run(ctx context.Context) error {
-	l := &loop{Source: s, watch: newWatch(s.disk, s.open, s.options.Log), told: map[string]bool{}}
+	l := &loop{Source: s, watch: newWatch(s.disk, s.open), told: map[string]bool{}}
 	defer l.watch.close()
 	rescan := time.NewTicker(s.options.Rescan)
 	defer rescan.Stop()
@@ -208,6 +208,7 @@ func (s *Source) Run(ctx context.Context) error {
 		if l.dirt = l.arm(); l.dirt != nil {
 			continue // look again at what was not watched before
 		}
+		l.noteLate()
 		if !l.wait(ctx, rescan.C) {
 			return nil
 		}

@@ -92,6 +92,7 @@ type Set struct {
 	Problems []Problem
 	Warnings []Problem // no mistakes, but perhaps not what was meant: files that are not read
 	Stalls   []Stall
+	Late     Late   // changes are not seen at once
 	Revision string // of the source, where it has one
 	Complete bool   // a whole look at the directory was taken since the start
 

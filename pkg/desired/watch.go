@@ -10,9 +10,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/go-logr/logr"
 )
 
 // notifier is fsnotify's watcher, as we use it: folders only, not recursive.
@@ -48,19 +48,19 @@ type interest struct {
 // watch knows which folders on disk must be watched for the sake of a tree, keeps
 // them watched, and turns events into dirt. It is used by one goroutine.
 type watch struct {
-	disk  disk
-	open  func() (notifier, error)
-	log   logr.Logger
-	polls bool // events cannot be relied upon
+	disk disk
+	open func() (notifier, error)
 
 	notifier notifier // nil: none could be had
 	pump     *pump
 	armed    map[string]identity // by path; what is watched there
 	missed   bool                // something could not be watched; try again with the next look
+	blind    map[string]error    // by path, why events of there cannot be relied upon; "": of nowhere
+	overflow time.Time           // when events were lost last; zero: that is long ago
 }
 
-func newWatch(d disk, open func() (notifier, error), log logr.Logger) *watch {
-	w := &watch{disk: d, open: open, log: log, pump: newPump()}
+func newWatch(d disk, open func() (notifier, error)) *watch {
+	w := &watch{disk: d, open: open, pump: newPump(), blind: map[string]error{}}
 	w.start()
 	return w
 }
@@ -70,9 +70,10 @@ func (w *watch) start() {
 	w.armed = map[string]identity{}
 	n, err := w.open()
 	if err != nil {
-		w.poll(err)
+		w.blind[""] = err
 		return
 	}
+	delete(w.blind, "")
 	w.notifier = n
 	w.pump.start(n)
 }
@@ -80,16 +81,8 @@ func (w *watch) start() {
 // reopen tries again to get a notifier.
 func (w *watch) reopen() {
 	if w.notifier == nil {
-		w.polls = false
 		w.start()
 	}
-}
-
-func (w *watch) poll(why error) {
-	if !w.polls {
-		w.log.Info("the manifests directory cannot be watched and is read every second instead", "reason", why.Error())
-	}
-	w.polls = true
 }
 
 // incomplete reports whether a watch went away with its folder.
@@ -133,6 +126,7 @@ func (w *watch) arm(seen Scan) *dirt {
 			delete(w.armed, dir)
 		}
 	}
+	maps.DeleteFunc(w.blind, func(dir string, _ error) bool { return wanted[dir] == nil })
 	return fresh
 }
 
@@ -180,24 +174,25 @@ func (w *watch) add(dir string) (added bool) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return false // the next look tells more
 	default: // too many watches (fs.inotify.max_user_watches), or a file system without events
-		w.poll(err)
+		w.blind[dir] = err
 		return false
 	}
+	delete(w.blind, dir)
 	if w.disk.Unwatchable(dir) {
-		w.poll(errRemote)
+		w.blind[dir] = errRemote
 	}
 	w.armed[dir] = m.identity
 	return true
 }
 
-var errRemote = errors.New("it is on a network file system, which does not tell what others change")
+var errRemote = errors.New("on a file system that does not tell what others change (NFS, SMB, 9p, FUSE)")
 
 // take turns the events since the last call into dirt.
 func (w *watch) take() *dirt {
 	touched, lost := w.pump.take()
 	d := &dirt{}
 	if lost {
-		d = everything()
+		d, w.overflow = everything(), time.Now()
 	}
 	wanted := *w.pump.interests.Load()
 	for path, t := range touched {

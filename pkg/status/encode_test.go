@@ -290,6 +290,7 @@ func TestRuntimeConditionsSayWhatIsWrong(t *testing.T) {
 		"the shim is of an older version":          {info: Info{State: Alive, LastReconcile: &Reconcile{}, Shim: Shim{Lacks: []string{"cannot fly"}}}, set: complete, want: "Ready=True/CriticalChildrenRun ShimCurrent=False/OlderVersion"},
 		"a log holds a child up":                   {info: well, set: complete, children: []*child.Snapshot{{ID: "x", Spec: &child.Spec{}, Log: child.LogState{Blocked: "full"}}}, want: "Ready=True/CriticalChildrenRun LogsWritable=False/OutputBlocked"},
 		"an action was refused":                    {info: Info{State: Alive, LastReconcile: &Reconcile{Errors: []ReconcileError{{}}}}, set: complete, want: "Ready=True/CriticalChildrenRun Reconciling=True/ActionsRefused"},
+		"changes are seen late":                    {info: well, set: &desired.Set{Complete: true, Late: desired.Late{Reason: desired.LateNoWatch}}, want: "Ready=True/CriticalChildrenRun ManifestsWatched=False/NoInotifyWatch"},
 		"a file is not read":                       {info: well, set: &desired.Set{Complete: true, Warnings: []desired.Problem{{File: "a.yam", Reason: "no"}, {}}}, want: "Ready=True/CriticalChildrenRun ManifestsRead=False/LooksLikeAManifest"},
 		"the source is not followed to the letter": {info: well, set: &desired.Set{Complete: true, Stalls: []desired.Stall{{Reason: "TooManyRemovals"}}}, want: "Ready=True/CriticalChildrenRun Stalled=True/TooManyRemovals"},
 	} {

@@ -160,6 +160,9 @@ func runtimeConditions(info Info, set *desired.Set, t tally, unwritten error) []
 	} else if t.unsettled > 0 {
 		add(child.ConditionReconciling, isTrue, "ChildrenNotSettled", fmt.Sprintf("%d of %d children are not yet as declared", t.unsettled, t.Total))
 	}
+	if late := set.Late; late.Reason != "" {
+		add(ConditionManifestsWatched, isFalse, late.Reason, late.Message)
+	}
 	if n := len(set.Warnings); n > 0 {
 		message := set.Warnings[0].String()
 		if n > 1 {

@@ -182,14 +182,15 @@ func (r *Runtime) Condition(t child.ConditionType) (state child.ConditionState, 
 
 // The conditions that only the runtime as a whole has.
 const (
-	ConditionDegraded       child.ConditionType = "Degraded"       // a critical child cannot run
-	ConditionManifestsRead  child.ConditionType = "ManifestsRead"  // False while a file looks like a manifest and is not read
-	ConditionRecordsWritten child.ConditionType = "RecordsWritten" // False: a crash now would forget something
-	ConditionStateKept      child.ConditionType = "StateKept"      // False: the state directory was deleted or moved away while it was in use
-	ConditionShimConnected  child.ConditionType = "ShimConnected"  // False: nothing can be started, stopped or noticed
-	ConditionShimCurrent    child.ConditionType = "ShimCurrent"    // False: the shim is of an older version and cannot do all that this one relies on
-	ConditionLogsWritable   child.ConditionType = "LogsWritable"   // False: a log that cannot be written holds children up
-	ConditionStatusWritten  child.ConditionType = "StatusWritten"  // False: some status files are older than they say
+	ConditionDegraded         child.ConditionType = "Degraded"         // a critical child cannot run
+	ConditionManifestsWatched child.ConditionType = "ManifestsWatched" // False while changes of the manifests are seen late
+	ConditionManifestsRead    child.ConditionType = "ManifestsRead"    // False while a file looks like a manifest and is not read
+	ConditionRecordsWritten   child.ConditionType = "RecordsWritten"   // False: a crash now would forget something
+	ConditionStateKept        child.ConditionType = "StateKept"        // False: the state directory was deleted or moved away while it was in use
+	ConditionShimConnected    child.ConditionType = "ShimConnected"    // False: nothing can be started, stopped or noticed
+	ConditionShimCurrent      child.ConditionType = "ShimCurrent"      // False: the shim is of an older version and cannot do all that this one relies on
+	ConditionLogsWritable     child.ConditionType = "LogsWritable"     // False: a log that cannot be written holds children up
+	ConditionStatusWritten    child.ConditionType = "StatusWritten"    // False: some status files are older than they say
 )
 
 // State is the life of the runtime.
