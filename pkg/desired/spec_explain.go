@@ -64,6 +64,9 @@ func (s *Set) Explain(id child.ID, running *child.Spec) []FieldOrigin {
 	}
 	told := *running
 	told.InheritEnvironment = running.Inherited()
+	if told.Logs.WhenFull == "" {
+		told.Logs.WhenFull = child.BlockOutput // how it is kept, see child.Logs
+	}
 	x.section("", reflect.TypeFor[manifestFields](), reflect.ValueOf(&told).Elem())
 	if made != nil && e.Spec != running {
 		x.compare(s.Explain(id, nil))

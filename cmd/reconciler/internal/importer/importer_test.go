@@ -151,7 +151,7 @@ func TestNamesBecomeThoseOfManifestsAndStayDifferent(t *testing.T) {
 }
 
 func TestAFieldThatIsOutOfRangeIsLeftOutWithANote(t *testing.T) {
-	text := "services:\n  web:\n    command: web\n    stop_signal: SIGNONSENSE\n    working_dir: not/absolute\n    environment: {'a b': c}\n"
+	text := "services:\n  web:\n    command: web\n    stop_signal: SIGNONSENSE\n    working_dir: \"a\\0b\"\n    environment: {'a b': c}\n"
 
 	r, err := Import("compose", []File{{Name: "x.yaml", Text: []byte(text)}})
 
