@@ -137,7 +137,7 @@ func (s *server) tellOutput(a *attempt) {
 	if !a.isMain() || now == a.told {
 		return
 	}
-	if rest := a.toldAt.Add(outputHush).Sub(time.Now()); rest > 0 {
+	if rest := time.Until(a.toldAt.Add(outputHush)); rest > 0 {
 		s.lookAgain(a, rest)
 		return
 	}
