@@ -62,7 +62,7 @@ func goldenWords() ([]byte, error) {
 		Key: k, Ready: &yes, Status: &words, Reloading: true, Stopping: true, Heartbeat: true, Broken: true,
 		Every: time.Second, Extend: time.Minute, Errno: 5, ExitStatus: "1", Refusals: 2, Foreign: 3, Refused: "too long",
 	}
-	p := Process{Key: k, Attempt: 4, PID: 4711, StartedAt: at, SpecHash: "sha256:abc", WeakKill: true, Said: &notice}
+	p := Process{Key: k, Attempt: 4, PID: 4711, StartedAt: at, SpecHash: "sha256:abc", WeakKill: true, Said: &notice, Output: &Output{Blocked: "full", Drops: true, Dropped: 6}}
 	r := Report{
 		Key: k, Attempt: 4, PID: 4711, Code: &code, Signal: "SIGKILL", CoreDumped: true, OOMKilled: true, Lost: true,
 		StartedAt: at, FinishedAt: at.Add(time.Minute), Tail: []string{"last words"}, Leftovers: []string{"pid 9 (sh)"},
@@ -72,7 +72,7 @@ func goldenWords() ([]byte, error) {
 		{Hello: newHello(Protocols{2, 3})},
 		{Start: &Launch{
 			Key: k, Attempt: 4, SpecHash: "sha256:abc", Path: "/bin/web", Args: []string{"web", "-v"}, Dir: "/srv", Env: []string{"A=b"},
-			Credential: &Credential{UID: 1, GID: 2, Groups: []uint32{3}}, Log: logs.Policy{MaxBytes: 1 << 20, MaxFiles: 5, Timestamps: true}, Notify: true,
+			Credential: &Credential{UID: 1, GID: 2, Groups: []uint32{3}}, Log: logs.Policy{MaxBytes: 1 << 20, MaxFiles: 5, Timestamps: true, Drop: true}, Notify: true,
 		}},
 		{Signal: &signalRequest{Key: k, Signal: "SIGHUP", Tree: true}},
 		{Ack: &k},
@@ -85,6 +85,7 @@ func goldenWords() ([]byte, error) {
 		{StartFailed: &StartFailed{Key: k, Reason: "no such file", Busy: true, At: at}},
 		{Exited: &r},
 		{Notified: &notice},
+		{Output: &Output{Key: k, Blocked: "full", Drops: true, Dropped: 6}},
 		{Refused: "the shim stays"},
 		{Bye: true},
 		{Ping: true},
