@@ -456,6 +456,7 @@ func TestEveryFileThatSomebodyOverwroteIsMendedWithinAMinute(t *testing.T) {
 			}
 		})
 		time.Sleep(wholeLook)
+		synctest.Wait()
 
 		if notes := f.memory.taken(); len(notes) != n || len(want) != n {
 			t.Errorf("%d files were written anew within a minute; want all %d", len(notes), n)
@@ -473,6 +474,7 @@ func TestADirectoryWhoseLockIsGoneIsTakenAnew(t *testing.T) {
 		f.lockGone.Store(true)
 		f.memory.set(func(m *memory) { m.reopened = 0 })
 		time.Sleep(glance)
+		synctest.Wait() // the writer wakes in the same instant
 
 		f.memory.set(func(m *memory) {
 			if m.reopened == 0 {
