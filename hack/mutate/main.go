@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"runtime"
@@ -35,8 +36,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	changed := flags.String("changed", "", "only rows of packages that differ from the `COMMIT`, and rows that do")
 	workers := flags.Int("parallel", runtime.NumCPU(), "how many rows at a time")
+	limit := flags.Duration("for", 0, "begin no row after this `TIME`, and take them in another order each time, so that in the end each has its turn")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: hack/mutants [-changed COMMIT] [-parallel N] [AREA or AREA/ROW...]")
+		fmt.Fprintln(flags.Output(), "usage: hack/mutants [-changed COMMIT] [-for TIME] [-parallel N] [AREA or AREA/ROW...]")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -57,17 +59,22 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	began := time.Now()
+	began, until, judged := time.Now(), time.Time{}, 0
+	if *limit > 0 {
+		until = began.Add(*limit)
+		rand.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	}
 	counts := map[mutants.Verdict]int{}
-	err = mutants.Run(ctx, ".", rows, *workers, func(r mutants.Result) {
+	err = mutants.RunUntil(ctx, ".", rows, *workers, until, func(r mutants.Result) {
 		counts[r.Verdict]++
+		judged++
 		printRow(out, r)
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d of %d rows in %v: %d red, %d not\n", len(rows), of, time.Since(began).Round(time.Second), counts[mutants.Red], len(rows)-counts[mutants.Red])
-	bad := len(rows) - counts[mutants.Red]
+	bad := judged - counts[mutants.Red]
+	fmt.Fprintf(out, "%d of %d rows in %v: %d red, %d not\n", judged, of, time.Since(began).Round(time.Second), counts[mutants.Red], bad)
 	if os.Getenv("CI") != "true" { // a developer may not be root
 		bad -= counts[mutants.Skipped]
 	}

@@ -42,6 +42,11 @@ type Result struct {
 // the build cache already, from row to row and from run to run. What a test reads
 // itself, it reads from the tree; a row is about Go code, or what that embeds.
 func Run(ctx context.Context, root string, rows []Row, workers int, report func(Result)) error {
+	return RunUntil(ctx, root, rows, workers, time.Time{}, report)
+}
+
+// RunUntil is Run that begins no row after an instant, unless that is zero.
+func RunUntil(ctx context.Context, root string, rows []Row, workers int, until time.Time, report func(Result)) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
@@ -61,7 +66,7 @@ func Run(ctx context.Context, root string, rows []Row, workers int, report func(
 	var work sync.WaitGroup
 	for range min(workers, len(rows)) {
 		work.Go(func() {
-			err := b.judgeAll(ctx, queue, func(r Result) {
+			err := b.judgeAll(ctx, queue, until, func(r Result) {
 				mu.Lock()
 				defer mu.Unlock()
 				report(r)
@@ -104,8 +109,11 @@ func newBench(ctx context.Context, root string, rows []Row) (*bench, error) {
 	return b, nil
 }
 
-func (b *bench) judgeAll(ctx context.Context, queue <-chan Row, report func(Result)) error {
+func (b *bench) judgeAll(ctx context.Context, queue <-chan Row, until time.Time, report func(Result)) error {
 	for r := range queue {
+		if !until.IsZero() && time.Now().After(until) {
+			return nil
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
