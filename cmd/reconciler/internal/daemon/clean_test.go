@@ -18,11 +18,9 @@ func TestTheReconcilerHasAUmaskAndDumpsNoCoreWhateverItInherited(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if limit.Max == 0 {
-		t.Skip("nothing here may dump core")
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: min(limit.Max, 1<<20), Max: limit.Max}); err != nil {
-		t.Fatal(err)
+	most := max(limit.Max, 1<<20) // root may raise it
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1 << 20, Max: most}); err != nil {
+		t.Skipf("nothing here may dump core, and only root can change that: %v", err)
 	}
 
 	cleanProcess()
@@ -31,7 +29,7 @@ func TestTheReconcilerHasAUmaskAndDumpsNoCoreWhateverItInherited(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_CORE, &got); err != nil {
 		t.Fatal(err)
 	}
-	if mask := unix.Umask(0o022); got.Cur != 0 || got.Max != limit.Max || mask != 0o022 {
-		t.Errorf("umask %04o, core files of %d of %d bytes; want 0022, none, and the most as it was (%d)", mask, got.Cur, got.Max, limit.Max)
+	if mask := unix.Umask(0o022); got.Cur != 0 || got.Max != most || mask != 0o022 {
+		t.Errorf("umask %04o, core files of %d of %d bytes; want 0022, none, and the most as it was (%d)", mask, got.Cur, got.Max, most)
 	}
 }
